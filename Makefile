@@ -1,0 +1,43 @@
+# make demo    sets everything up, runs the quickstart on both frameworks, prints the table
+# make test    sets everything up, runs all tests
+# make check   ruff, mypy, import-linter
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
+  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+OUT := out
+
+.PHONY: demo test check format setup bench-slice clean
+
+demo: setup
+	@$(BIN)/paredown compare examples/quickstart.yaml --out $(OUT)/quickstart
+
+test: setup
+	@$(BIN)/python -m pytest
+
+check: setup
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+bench-slice: setup
+	@$(BIN)/python benchmarks/slice.py
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "paredown needs Python 3.11 or 3.12; name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	@echo "installing (PyTorch and PaddlePaddle: about 6 GB the first time)"
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -e ".[all,testing]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(OUT)
