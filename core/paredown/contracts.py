@@ -1,0 +1,260 @@
+"""What crosses between core and plugins: small frozen records, and the protocols that objects of a plugin fulfil."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from paredown.plan import Group
+from paredown.spec.base import Frozen
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.floating[Any]]
+    IntArray = npt.NDArray[np.integer[Any]]
+    Array = npt.NDArray[Any]
+else:
+    # Plugins' entry points read this module, and must not pay for NumPy to do so.
+    Array = FloatArray = IntArray = Any
+
+Model = Any
+"""A network of some framework. Core hands it from hook to hook and never looks inside."""
+
+State = Mapping[str, "Array"]
+"""Neutral parameter and buffer names to arrays, in torch's names and layouts (Linear weights are [out, in])."""
+
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One named choice for a slot of the spec.
+
+    `slot` is the kind of component (`criterion`, `observer`, `distill_loss`, `data`, `task`, `runtime`), `config` the
+    pydantic model of its options, narrowed on `kind`. `implementation` is `module:attribute`, imported when it is first
+    used. A backend that implements a component that somebody else declares gives `backend` and leaves `config` None.
+    """
+
+    slot: str
+    name: str
+    implementation: str
+    config: type[Frozen] | None = None
+    backend: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepKind:
+    """A kind of step: its name and the model of its fields. Kinds that core does not own run through `apply_step`."""
+
+    name: str
+    config: type[Frozen]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """A backend, without importing its framework.
+
+    `distributions` are the packages that it needs, `install` the exact command that installs them, `models` the names
+    of the zoo that it can build, `object_module` the top-level module of its networks' base class, `base_class` the
+    name of that class in `object_module`.
+    """
+
+    name: str
+    title: str
+    distributions: tuple[str, ...]
+    install: str
+    models: tuple[str, ...]
+    base_class: tuple[str, str]
+    formats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """Where a hook runs: the seed, the device (`cpu` or `gpu`), and the directory that relative paths start from."""
+
+    seed: int = 0
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    base_dir: Path = field(default_factory=Path.cwd)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """A network to build: the name in the zoo, its classes, its input channels and image size (height, width)."""
+
+    name: str
+    num_classes: int
+    in_channels: int
+    input_size: tuple[int, int]
+    pretrained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LayerInfo:
+    """One call of a layer, in order of execution.
+
+    `kind` is `conv`, `linear`, `batch_norm` or `other` (then `type` says what the framework calls it). Shapes are
+    torch's, without the batch axis; `weight_shape` is empty where a layer has none. `source` is the layer whose
+    output, as the same tensor, is this layer's input, or None. `is_output` says that the network returns its output.
+    `eps` is a BatchNorm's epsilon.
+    """
+
+    name: str
+    kind: Literal["conv", "linear", "batch_norm", "other"]
+    type: str
+    weight_shape: tuple[int, ...]
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    groups: int = 1
+    eps: float | None = None
+    source: str | None = None
+    is_output: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureRequest:
+    """What to find out: `layers` (one forward pass in evaluation mode) or `groups` (coupled channels).
+
+    `input_shape` is (channels, height, width).
+    """
+
+    what: Literal["layers", "groups"]
+    input_shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """What a backend found. `left_whole` names layers whose channels it could not trace, with the reason."""
+
+    layers: tuple[LayerInfo, ...] = ()
+    groups: tuple[Group, ...] = ()
+    left_whole: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an act of a backend gave: the network, and plain facts about what was done (JSON values)."""
+
+    model: Model
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A BatchNorm layer and the convolution or Linear layer that it is folded into, by neutral names."""
+
+    layer: str
+    batch_norm: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """An export: `onnx` (a raw file, brought to canonical form by core), or a format of the backend's own.
+
+    The batch axis is dynamic; the network is exported in evaluation mode, and left as it was.
+    `path` is a file for `onnx`, else an empty directory.
+    """
+
+    format: str
+    path: Path
+    input_shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """The files that an export wrote, and for ONNX the neutral name of each initializer whose name is another."""
+
+    files: tuple[Path, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+def _nobody(epoch: int, loss: float) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRun:
+    """All that a training loop needs and must not decide.
+
+    `batches(epoch)` yields images (float32, NCHW) and labels (int64) in core's order; `steps_per_epoch` counts them.
+    `learning_rate(step)` is the rate of a step counted over the whole training. `losses` are the backend's own
+    implementations, in the order of the plan's terms: each takes the student's outputs, the teacher's (None where there
+    is no teacher), the labels and the options of its kind, and returns a scalar of the framework.
+    """
+
+    batches: Callable[[int], Iterator[tuple[FloatArray, IntArray]]]
+    steps_per_epoch: int
+    learning_rate: Callable[[int], float]
+    losses: Sequence[Callable[[Any, Any, Any, Mapping[str, Any]], Any]]
+    seed: int = 0
+    teacher: Model | None = None
+    on_epoch: Callable[[int, float], None] = _nobody
+
+
+@dataclass(frozen=True, slots=True)
+class DataSplits:
+    """A dataset in memory, split once. Images are float32, NCHW, normalised; labels int64."""
+
+    name: str
+    train: tuple[FloatArray, IntArray]
+    validation: tuple[FloatArray, IntArray]
+    test: tuple[FloatArray, IntArray]
+    num_classes: int
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one image."""
+        channels, height, width = self.train[0].shape[1:]
+        return channels, height, width
+
+
+class Task(Protocol):
+    """What the network is for: turns its outputs into metrics. `primary` names the metric that bounds refer to."""
+
+    primary: str
+
+    def metrics(self, outputs: FloatArray, labels: IntArray) -> dict[str, float]:
+        """Metrics by name, each in [0, 1], greater is better. `outputs` is what the network returned."""
+        ...
+
+
+class Observer(Protocol):
+    """Watches one tensor during calibration, in constant memory."""
+
+    def update(self, values: FloatArray) -> None:
+        """Takes one more batch of the tensor's values."""
+        ...
+
+    def range(self) -> tuple[float, float]:
+        """The smallest and greatest value to represent, minimum first."""
+        ...
+
+
+class Session(Protocol):
+    """A deployed file, loaded."""
+
+    def run(self, images: FloatArray) -> FloatArray:
+        """The network's first output for a batch of images (float32, NCHW)."""
+        ...
+
+
+class Runtime(Protocol):
+    """Runs deployed files."""
+
+    name: str
+
+    def load(self, path: Path, *, threads: int) -> Session:
+        """Loads a file; raises `DeployError` when the runtime refuses it."""
+        ...
+
+    def versions(self) -> dict[str, str]:
+        """Distribution names to versions, for provenance."""
+        ...
+
+
+Criterion = Callable[[Sequence["FloatArray"], Any], "FloatArray"]
+"""Scores the channels of a group: takes its members' slices, each [channels, elements] in float64, and the options;
+returns one number a channel, greater is more important."""

@@ -1,0 +1,120 @@
+"""What a run found, as frozen, versioned models: `result.json` and `compare.json` are these."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from paredown.errors import Problem
+from paredown.spec.base import Frozen
+
+
+class Figures(Frozen):
+    """A network as it would be deployed.
+
+    `metrics` are converted figures: the file in the runtime, on the test split. `bytes` is the file's size,
+    `weight_bytes` the part that holds weights, biases, scales and zero points. `latency_ms` is one image on one
+    thread; `peak_memory_mb` the peak of a process that loads the file and runs one image, runtime included.
+    """
+
+    metrics: dict[str, float]
+    params: int
+    macs: int
+    bytes: int
+    weight_bytes: int
+    latency_ms: float
+    peak_memory_mb: float
+
+
+class Candidate(Figures):
+    """One deployable file.
+
+    `validation` are the metrics that the choice was made by; `simulated` those of the framework's fake quantization,
+    on the test split. `latency_ratio` is the median over pairs of this file's latency by the baseline's fp32 file's;
+    `agreement` the share of test images on which this file predicts what the framework's network predicts.
+    """
+
+    name: str
+    file: str
+    precision: Literal["fp32", "int8"]
+    validation: dict[str, float]
+    simulated: dict[str, float] | None = None
+    latency_ratio: float
+    agreement: float
+    within_bound: bool
+    delivered: bool
+
+
+class StepRecord(Frozen):
+    """One finished step: what it did (`evidence`), the plan that it followed, and the weights that it left."""
+
+    index: int
+    kind: str
+    plan: str | None
+    weights: str
+    seconds: float
+    evidence: dict[str, Any]
+
+
+class Provenance(Frozen):
+    """What a result came from: versions, machine, spec, seed."""
+
+    versions: dict[str, str]
+    python: str
+    system: str
+    cpu: str
+    spec_hash: str
+    device: str
+    threads: int
+
+
+class RunResult(Frozen):
+    """One backend, one seed. `baseline` and `final` (the delivered file) are comparable figure by figure."""
+
+    version: Literal[1] = 1
+    backend: str
+    seed: int
+    baseline: Figures
+    final: Figures
+    delivered: str
+    baseline_file: str
+    candidates: tuple[Candidate, ...]
+    steps: tuple[StepRecord, ...]
+    missed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    provenance: Provenance
+
+
+class Failure(Frozen):
+    """A run that did not finish: the backend, the seed, and the error in parts."""
+
+    backend: str
+    seed: int
+    error: str
+    problems: tuple[Problem, ...]
+
+
+class Agreement(Frozen):
+    """How far two backends came to the same from one spec and seed.
+
+    `predictions` is the share of test images on which the delivered files agree; `kept_channels` for each pruning step
+    the share of channels that both kept or both removed, None where the plans' groups differ; `metric_difference` is
+    second minus first on the test split.
+    """
+
+    backends: tuple[str, str]
+    seed: int
+    predictions: float
+    kept_channels: dict[str, float | None]
+    metric_difference: dict[str, float]
+
+
+class Comparison(Frozen):
+    """All runs of a spec, side by side."""
+
+    version: Literal[1] = 1
+    name: str
+    spec: dict[str, Any]
+    primary: str
+    runs: tuple[RunResult, ...]
+    failures: tuple[Failure, ...] = ()
+    agreement: tuple[Agreement, ...] = ()
