@@ -1,0 +1,261 @@
+"""What is installed: backends, kinds of step and components, each with the plugin that owns it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast, get_args
+
+from pydantic import BaseModel
+
+from paredown.contracts import BackendInfo, Component, StepKind
+from paredown.errors import PluginError, UnsupportedError
+from paredown.implementations import import_attribute
+from paredown.spec.base import Frozen
+from paredown.spec.models import Spec
+from paredown.spec.nearest import listed, suggestion
+from paredown.spec.rebuild import Rebuilder, find_slots
+
+STEP = "step"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One component: who declares it, its options, and where it is implemented.
+
+    `backends` holds for each backend the implementation and the plugin that gives it.
+    """
+
+    slot: str
+    name: str
+    config: type[Frozen]
+    owner: str
+    implementation: str | None
+    backends: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Claims:
+    """What plugins said, before it is put together."""
+
+    backends: dict[str, tuple[BackendInfo, str]] = field(default_factory=dict)
+    steps: dict[str, tuple[StepKind, str]] = field(default_factory=dict)
+    components: list[tuple[Component, str]] = field(default_factory=list)
+
+
+class Registry:
+    """Everything that a spec may name. Plugins are added first; the first question puts the whole together.
+
+    Args:
+        failed: Names of plugins that are installed and did not load; messages about unknown names mention them.
+    """
+
+    def __init__(self, failed: tuple[str, ...] = ()) -> None:
+        self._claims = _Claims()
+        self._failed = failed
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Names of plugins that are installed and did not load."""
+        return self._failed
+
+    def add_backend(self, info: BackendInfo, owner: str) -> None:
+        """Notes a backend; raises `PluginError` when another plugin has it."""
+        earlier = self._claims.backends.get(info.name)
+        if earlier is not None:
+            raise _claimed_twice(f"the backend `{info.name}`", earlier[1], owner)
+        self._claims.backends[info.name] = (info, owner)
+        self._forget()
+
+    def add_step(self, step: StepKind, owner: str) -> None:
+        """Notes a kind of step; raises `PluginError` when another plugin has it or its model does not narrow `kind`."""
+        _require_kind(step.config, step.name, owner)
+        earlier = self._claims.steps.get(step.name)
+        if earlier is not None:
+            raise _claimed_twice(f"the step kind `{step.name}`", earlier[1], owner)
+        self._claims.steps[step.name] = (step, owner)
+        self._forget()
+
+    def add_component(self, component: Component, owner: str) -> None:
+        """Notes a component, or a backend's implementation of one that another plugin declares.
+
+        Raises:
+            PluginError: Its options do not narrow `kind`, or it has neither options nor a backend.
+        """
+        if component.config is not None:
+            _require_kind(component.config, component.name, owner)
+        elif component.backend is None:
+            raise PluginError(
+                f"plugin `{owner}` gives the {component.slot} `{component.name}` neither options nor a backend",
+                value=component.implementation,
+                expected="`config` to declare a component, `backend` to implement one that another plugin declares",
+                remedy="set `config` to a pydantic model of its options",
+            )
+        self._claims.components.append((component, owner))
+        self._forget()
+
+    @property
+    def backends(self) -> Mapping[str, BackendInfo]:
+        """The backends by name."""
+        return {name: info for name, (info, _) in self._claims.backends.items()}
+
+    def backend_models(self) -> Mapping[str, tuple[str, ...]]:
+        """Every backend with the names of the networks that it can build."""
+        return {name: info.models for name, info in self.backends.items()}
+
+    def backend_owner(self, name: str) -> str:
+        """The name of the plugin that is a backend."""
+        return self._claims.backends[name][1]
+
+    @property
+    def steps(self) -> Mapping[str, StepKind]:
+        """The kinds of step by name."""
+        return {name: step for name, (step, _) in self._claims.steps.items()}
+
+    def step_owner(self, name: str) -> str:
+        """The name of the plugin that owns a kind of step."""
+        return self._claims.steps[name][1]
+
+    @cached_property
+    def components(self) -> Mapping[tuple[str, str], Entry]:
+        """The components by (slot, name), with the backends' implementations merged in.
+
+        Raises:
+            PluginError: Two plugins claim one name, a backend implements what nobody declares, or no field of any spec
+                takes a component's slot.
+        """
+        entries: dict[tuple[str, str], Entry] = {}
+        for component, owner in self._claims.components:
+            if component.config is not None:
+                _declare(entries, component, owner)
+        for component, owner in self._claims.components:
+            if component.backend is not None:
+                _implement(entries, component, owner)
+        self._require_known_slots(entries)
+        return entries
+
+    def names(self, slot: str) -> tuple[str, ...]:
+        """The names that a slot takes, in the order of registration; `step` is a slot too."""
+        return tuple(self._models(slot))
+
+    def implementation(self, slot: str, name: str, backend: str | None = None) -> Any:
+        """Imports a component: its neutral implementation, or a backend's own. One never stands in for the other.
+
+        Raises:
+            UnsupportedError: Nothing implements it for `backend`, or it has no neutral implementation.
+            PluginError: There is no such component, or its implementation cannot be imported.
+        """
+        entry = self.components.get((slot, name))
+        if entry is None:
+            known = self.names(slot)
+            what = f"there is no {slot} `{name}`"
+            raise PluginError(what, value=name, expected=f"one of {listed(known)}", remedy=suggestion(name, known))
+        if backend is None and entry.implementation is not None:
+            return import_attribute(entry.implementation, entry.owner)
+        if backend is not None and backend in entry.backends:
+            return import_attribute(*entry.backends[backend])
+        raise UnsupportedError(
+            f"nothing implements the {slot} `{name}`" + (f" for `{backend}`" if backend else " in NumPy"),
+            value=name,
+            expected=f"an implementation; there are those for {listed(entry.backends)}",
+            remedy=f"choose another {slot}, or install a plugin that implements `{name}`"
+            + (f" for `{backend}`" if backend else ""),
+        )
+
+    def has_implementation(self, slot: str, name: str, backend: str | None = None) -> bool:
+        """Whether `implementation` knows where to import from."""
+        entry = self.components.get((slot, name))
+        return entry is not None and (backend in entry.backends if backend else entry.implementation is not None)
+
+    def spec_model(self) -> type[Spec]:
+        """The spec's model, every slot a union of what is installed; a subclass of `Spec`."""
+        return self._spec_model
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON Schema (draft 2020-12) of a spec, the plugins' kinds included; a fresh copy."""
+        return copy.deepcopy(self._json_schema)
+
+    @cached_property
+    def _spec_model(self) -> type[Spec]:
+        self._require_known_slots(self.components)
+        return cast("type[Spec]", Rebuilder(self._models).model(Spec))
+
+    @cached_property
+    def _json_schema(self) -> dict[str, Any]:
+        schema = self._spec_model.model_json_schema()
+        head = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "Spec",
+            "description": schema.pop("description"),
+        }
+        return head | schema
+
+    def _forget(self) -> None:
+        for built in ("components", "_spec_model", "_json_schema"):
+            self.__dict__.pop(built, None)
+
+    def _models(self, slot: str) -> Mapping[str, type[BaseModel]]:
+        if slot == STEP:
+            return {name: step.config for name, step in self.steps.items()}
+        return {entry.name: entry.config for entry in self.components.values() if entry.slot == slot}
+
+    def _require_known_slots(self, entries: Mapping[tuple[str, str], Entry]) -> None:
+        models = [Spec, *(step.config for step in self.steps.values()), *(entry.config for entry in entries.values())]
+        known = sorted(set().union(*map(find_slots, models)) - {STEP})
+        for entry in entries.values():
+            if entry.slot not in known:
+                raise PluginError(
+                    f"plugin `{entry.owner}` supplies `{entry.name}` for the slot `{entry.slot}`, which no spec has",
+                    value=entry.slot,
+                    expected=f"one of {listed(known)}",
+                    remedy=suggestion(entry.slot, known),
+                )
+
+
+def _declare(entries: dict[tuple[str, str], Entry], component: Component, owner: str) -> None:
+    assert component.config is not None
+    key = (component.slot, component.name)
+    if key in entries:
+        raise _claimed_twice(f"the {component.slot} `{component.name}`", entries[key].owner, owner)
+    neutral = component.implementation if component.backend is None else None
+    entries[key] = Entry(*key, component.config, owner, neutral)
+
+
+def _implement(entries: Mapping[tuple[str, str], Entry], component: Component, owner: str) -> None:
+    assert component.backend is not None
+    entry = entries.get((component.slot, component.name))
+    if entry is None:
+        known = [name for slot, name in entries if slot == component.slot]
+        raise PluginError(
+            f"plugin `{owner}` implements the {component.slot} `{component.name}`, which no plugin declares",
+            value=component.name,
+            expected=f"one of {listed(known)}, or `config` with its options",
+            remedy=suggestion(component.name, known),
+        )
+    if component.backend in entry.backends:
+        what = f"the {component.slot} `{component.name}` for `{component.backend}`"
+        raise _claimed_twice(what, entry.backends[component.backend][1], owner)
+    entry.backends[component.backend] = (component.implementation, owner)
+
+
+def _require_kind(config: type[BaseModel], name: str, owner: str) -> None:
+    kind = config.model_fields.get("kind")
+    if not issubclass(config, Frozen) or kind is None or get_args(kind.annotation) != (name,):
+        raise PluginError(
+            f"plugin `{owner}`: the options of `{name}` do not narrow `kind` to its name",
+            value=config.__name__,
+            expected=f'a subclass of `Frozen` or `ComponentConfig` with `kind: Literal["{name}"] = "{name}"`',
+            remedy=f"declare `kind` so in {config.__name__}",
+        )
+
+
+def _claimed_twice(what: str, first: str, second: str) -> PluginError:
+    owners = f"plugin `{first}` claims it twice" if first == second else f"plugins `{first}` and `{second}`"
+    return PluginError(
+        f"{what} is claimed twice: {owners}",
+        value=f"{first}, {second}",
+        expected="one owner for each name",
+        remedy=f"uninstall `{first}` or `{second}`, or rename one of the two",
+    )

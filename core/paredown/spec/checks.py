@@ -1,0 +1,66 @@
+"""What types cannot say: settings and combinations that make no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from paredown.errors import Problem
+from paredown.spec.document import DataPath, Document
+from paredown.spec.installed_checks import check_installed, repeated
+from paredown.spec.models import BaselineConfig, Spec, TrainConfig
+from paredown.spec.nearest import nearest
+from paredown.spec.schedule_checks import check_schedule
+from paredown.spec.step_checks import check_steps
+from paredown.spec.vocabulary import Vocabulary
+
+
+def check(spec: Spec, document: Document, vocabulary: Vocabulary) -> list[Problem]:
+    """Every problem with a spec that its models accepted."""
+    return [
+        *check_installed(spec, document, vocabulary),
+        *repeated(spec.seeds, ("seeds",), document),
+        *_weights(spec, document),
+        *_baseline(spec, document),
+        *check_steps(spec, document),
+        *_schedules(spec, document),
+    ]
+
+
+def _weights(spec: Spec, document: Document) -> Iterator[Problem]:
+    weights = spec.model.weights if spec.model else None
+    if weights is None or weights == "pretrained" or weights.endswith(".safetensors"):
+        return
+    planned = weights.endswith((".pth", ".pt", ".pdparams"))
+    what = "is planned and not built yet; built: .safetensors, pretrained" if planned else "is no file of weights"
+    near = nearest(weights, ("pretrained",))
+    yield document.problem(
+        ("model", "weights"),
+        f"`{weights}` {what}",
+        value=weights,
+        expected="`pretrained` or the path of a .safetensors file in neutral names",
+        remedy=f"did you mean `{near}`?" if near else "convert the file to .safetensors",
+    )
+
+
+def _baseline(spec: Spec, document: Document) -> Iterator[Problem]:
+    if spec.baseline and spec.baseline.epochs == 0 and spec.model and spec.model.weights is None:
+        yield document.problem(
+            ("baseline", "epochs"),
+            "the baseline is neither trained nor loaded: it would be random",
+            value=0,
+            expected="a whole number of at least 1, or `model.weights`",
+            remedy="train for some epochs, or set `model.weights` to `pretrained` or to a .safetensors file",
+        )
+
+
+def _schedules(spec: Spec, document: Document) -> Iterator[Problem]:
+    trainings: list[tuple[DataPath, BaselineConfig | TrainConfig]] = []
+    if spec.baseline is not None and spec.baseline.epochs > 0:
+        trainings.append((("baseline",), spec.baseline))
+    for index, step in enumerate(spec.steps):
+        train: Any = getattr(step, "train", None)
+        if isinstance(train, TrainConfig):
+            trainings.append((("steps", index, "train"), train))
+    for path, training in trainings:
+        yield from check_schedule(training, path, document)

@@ -1,0 +1,201 @@
+"""The static models of the spec, version 1. Fields marked `Slot` take what plugins register."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from paredown.spec.base import ComponentConfig, Frozen, Slot
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+"""A share strictly between nothing and all."""
+
+BackendName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class SgdConfig(Frozen):
+    """Stochastic gradient descent: v = momentum * v + (g + weight_decay * w); w = w - lr * v."""
+
+    kind: Literal["sgd"] = "sgd"
+    lr: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = False
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+
+
+class AdamWConfig(Frozen):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    kind: Literal["adamw"] = "adamw"
+    lr: Annotated[float, Field(gt=0)]
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    eps: Annotated[float, Field(gt=0)] = 1e-8
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+
+
+OptimizerConfig = Annotated[SgdConfig | AdamWConfig, Field(discriminator="kind")]
+
+
+class ConstantSchedule(Frozen):
+    """The learning rate stays what it is."""
+
+    kind: Literal["constant"] = "constant"
+
+
+class CosineSchedule(Frozen):
+    """From the learning rate down to `final` times it along half a cosine, after a linear warm-up (in epochs)."""
+
+    kind: Literal["cosine"] = "cosine"
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
+    final: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class StepSchedule(Frozen):
+    """The learning rate is multiplied by `gamma` at each of the epochs in `milestones`."""
+
+    kind: Literal["step"] = "step"
+    milestones: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    gamma: Share = 0.1
+
+
+ScheduleConfig = Annotated[ConstantSchedule | CosineSchedule | StepSchedule, Field(discriminator="kind")]
+
+
+class TrainConfig(Frozen):
+    """How long a training step trains, and how."""
+
+    epochs: PositiveInt
+    batch_size: PositiveInt = 64
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig = CosineSchedule()
+
+
+class BaselineConfig(Frozen):
+    """How the uncompressed network is trained; `epochs: 0` takes the weights as they are."""
+
+    epochs: Annotated[int, Field(ge=0)]
+    batch_size: PositiveInt = 64
+    optimizer: OptimizerConfig = SgdConfig(lr=0.1, weight_decay=5e-4)
+    schedule: ScheduleConfig = CosineSchedule()
+
+
+class ZooModel(Frozen):
+    """A network that both frameworks hold under one name.
+
+    `weights` is None (drawn from the seed), `pretrained` (the framework's own) or the path of a safetensors file in
+    neutral names, relative to the spec.
+    """
+
+    kind: Literal["zoo"] = "zoo"
+    name: str
+    num_classes: Annotated[int, Field(ge=2)] = 10
+    in_channels: PositiveInt = 3
+    input_size: tuple[PositiveInt, PositiveInt] = (224, 224)
+    weights: str | None = None
+
+
+class PruneStep(Frozen):
+    """Removes the least important channels, coupled layers together; shapes shrink. `ratio` is the share removed."""
+
+    kind: Literal["prune"] = "prune"
+    granularity: Literal["channel"] = "channel"
+    criterion: Annotated[ComponentConfig, Slot("criterion")]
+    scope: Literal["local", "global"] = "global"
+    ratio: Share
+
+
+class QuantizeWeights(Frozen):
+    """How weights are quantized: signed integers around zero, one scale per output channel or per tensor."""
+
+    bits: Literal[8] = 8
+    symmetric: Literal[True] = True
+    granularity: Literal["channel", "tensor"] = "channel"
+
+
+class QuantizeActivations(Frozen):
+    """How activations are quantized: unsigned, one scale per tensor, from the range that the observer saw."""
+
+    bits: Literal[8] = 8
+    symmetric: Literal[False] = False
+    observer: Annotated[ComponentConfig, Slot("observer")]
+
+
+class Calibration(Frozen):
+    """How many training images the observers see, in the order of the training split."""
+
+    samples: PositiveInt = 256
+    batch_size: PositiveInt = 64
+
+
+class QuantizeStep(Frozen):
+    """Integer weights and activations, calibrated on the canonical graph; simulated, then real in the file."""
+
+    kind: Literal["quantize"] = "quantize"
+    mode: Literal["static"] = "static"
+    weights: QuantizeWeights = QuantizeWeights()
+    activations: QuantizeActivations
+    calibration: Calibration = Calibration()
+
+
+DuringStep = Annotated[PruneStep | QuantizeStep, Field(discriminator="kind")]
+"""What may happen inside a training step. The grammar holds it; the engine refuses what is not built."""
+
+
+class FinetuneStep(Frozen):
+    """Trains the network on the labels."""
+
+    kind: Literal["finetune"] = "finetune"
+    train: TrainConfig
+    during: tuple[DuringStep, ...] = ()
+
+
+class BaselineTeacher(Frozen):
+    """The unpruned baseline teaches."""
+
+    kind: Literal["baseline"] = "baseline"
+
+
+class DistillStep(Frozen):
+    """Trains the network under a teacher (Hinton et al., 2015)."""
+
+    kind: Literal["distill"] = "distill"
+    teacher: BaselineTeacher = BaselineTeacher()
+    losses: Annotated[tuple[Annotated[ComponentConfig, Slot("distill_loss")], ...], Field(min_length=1)]
+    train: TrainConfig
+    during: tuple[DuringStep, ...] = ()
+
+
+class DeployConfig(Frozen):
+    """What the deployed file is for, which candidate is delivered, and how much of the metric may be lost."""
+
+    runtime: Annotated[ComponentConfig, Slot("runtime")]
+    target: Literal["portable", "avx2", "vnni", "arm"] = "portable"
+    prefer: Literal["latency", "size"] = "latency"
+    max_metric_drop: Annotated[float, Field(ge=0, le=1)] = 0.02
+
+
+class RunConfig(Frozen):
+    """Where and with how many threads to train. Measuring always uses one thread."""
+
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    threads: PositiveInt | Literal["auto"] = "auto"
+
+
+class Spec(Frozen):
+    """A compression spec: the same for every backend.
+
+    `model`, `data` and `baseline` may be left out only for `paredown.compress`, which is given a model and loaders.
+    """
+
+    version: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    task: Annotated[ComponentConfig, Slot("task")]
+    data: Annotated[ComponentConfig | None, Slot("data")] = None
+    model: Annotated[ZooModel | None, Field()] = None
+    baseline: BaselineConfig | None = None
+    steps: tuple[Annotated[Frozen, Slot("step")], ...] = ()
+    deploy: DeployConfig
+    run: RunConfig = RunConfig()
+    backends: Annotated[tuple[BackendName, ...], Field(min_length=1)] = ("torch",)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)] = (0,)

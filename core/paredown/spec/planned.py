@@ -1,0 +1,71 @@
+"""What the grammar will hold and does not yet: refused by name, so that nobody takes it for a typing error.
+
+Keys are a model's name and its field. What a plugin supplies under a planned name works: this table is asked only about
+names that nothing installed knows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+PLANNED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("BaselineTeacher", "kind"): ("zoo", "artifact", "onnx", "ensemble"),
+    ("DeployConfig", "runtime"): ("openvino", "paddle_inference"),
+    ("DistillStep", "losses"): (
+        "attention",
+        "cwd",
+        "dist",
+        "dkd",
+        "feature_l2",
+        "fsp",
+        "mse",
+        "rkd",
+        "similarity",
+        "soft_cross_entropy",
+    ),
+    ("PruneStep", "criterion"): ("activation", "bn_scale", "fpgm", "lamp", "random", "taylor"),
+    ("PruneStep", "granularity"): ("weight", "n_m"),
+    ("QuantizeActivations", "bits"): (4, 16),
+    ("QuantizeActivations", "observer"): ("entropy", "histogram", "moving_average", "percentile"),
+    ("QuantizeActivations", "symmetric"): (True,),
+    ("QuantizeStep", "mode"): ("dynamic", "qat", "weight_only", "fp16"),
+    ("QuantizeWeights", "bits"): (4, 2, 1),
+    ("QuantizeWeights", "granularity"): ("group",),
+    ("QuantizeWeights", "symmetric"): (False,),
+    ("Spec", "data"): ("coco", "digit_scenes", "image_folder", "npz", "voc_segmentation"),
+    ("Spec", "task"): ("detection", "instance_segmentation", "semantic_segmentation"),
+    ("ZooModel", "kind"): ("builder", "timm"),
+}
+
+PLANNED_FIELDS: dict[str, tuple[str, ...]] = {
+    "DistillStep": ("soft_labels", "taps", "student"),
+    "FinetuneStep": ("soft_labels",),
+    "HardLabelLoss": ("schedule",),
+    "KlLoss": ("schedule",),
+    "PruneStep": ("keep", "allocation", "overrides", "protect", "round_to", "rounds", "n", "m"),
+    "QuantizeStep": (
+        "adaround",
+        "analysis",
+        "bias_correction",
+        "equalization",
+        "freeze_bn",
+        "keep_best_effort",
+        "learned",
+        "pact",
+        "preset",
+    ),
+    "QuantizeWeights": ("group_size",),
+    "RunConfig": ("amp",),
+    "Spec": ("backend_options",),
+    "ZooModel": ("width",),
+}
+
+
+def is_planned_value(model: str, field: str, value: object) -> bool:
+    """Whether a value of a field is planned; `True` is not taken for 1."""
+    return any(type(value) is type(planned) and value == planned for planned in PLANNED_VALUES.get((model, field), ()))
+
+
+def is_planned_field(model: str, field: str) -> bool:
+    """Whether a field of a model is planned."""
+    return field in PLANNED_FIELDS.get(model, ())

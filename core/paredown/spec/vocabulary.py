@@ -1,0 +1,29 @@
+"""What reading a spec needs to know of what is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from paredown.spec.models import Spec
+
+
+class Vocabulary(Protocol):
+    """The kinds, backends and networks that a spec may name; `paredown.registry.Registry` is one."""
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Names of plugins that are installed and did not load."""
+        ...
+
+    def spec_model(self) -> type[Spec]:
+        """The spec's model, with the kinds that are installed."""
+        ...
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON Schema of that model."""
+        ...
+
+    def backend_models(self) -> Mapping[str, tuple[str, ...]]:
+        """Every backend with the names of the networks that it can build."""
+        ...

@@ -1,0 +1,192 @@
+"""Wrong specs: each gives exactly one problem, with place, value, what was expected, and the remedy."""
+
+# ruff: noqa: E501  # one case a line, so that the table reads as a table
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from paredown.errors import SpecError
+from paredown.registry import Registry
+from paredown.spec.loader import load_spec
+
+BASE = """\
+version: 1
+name: wrong
+task: {kind: classification}
+data: {kind: digits}
+model: {kind: zoo, name: resnet20, num_classes: 10, in_channels: 1, input_size: [8, 8]}
+baseline: {epochs: 8, optimizer: {kind: sgd, lr: 0.1}, schedule: {kind: cosine}}
+steps:
+  - {kind: prune, criterion: {kind: l2}, scope: global, ratio: 0.5}
+  - kind: distill
+    teacher: {kind: baseline}
+    losses: [{kind: kl, temperature: 4.0}, {kind: hard_label, weight: 0.3}]
+    train: {epochs: 6, optimizer: {kind: sgd, lr: 0.05}}
+  - kind: quantize
+    mode: static
+    weights: {bits: 8, granularity: channel}
+    activations: {bits: 8, observer: {kind: minmax}}
+    calibration: {samples: 256}
+deploy: {runtime: {kind: onnxruntime}, max_metric_drop: 0.02}
+run: {device: auto, threads: auto}
+backends: [torch, paddle]
+seeds: [0]
+"""
+
+
+MARK = "¦"
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A mistake: `find` in the base is replaced by `put`, whose `¦` marks the place where `field` is refused.
+
+    `place` (`line:column`) is given where the place is not in what was put.
+    """
+
+    name: str
+    find: str
+    put: str
+    field: str
+    what: str
+    value: str
+    expected: str
+    remedy: str
+    place: str | None = None
+
+    def written(self) -> tuple[str, str]:
+        """The spec with the mistake, and the place `line:column` of it."""
+        assert BASE.count(self.find) == 1, "the table names one place in the base"
+        marked = BASE.replace(self.find, self.put)
+        before, mark, after = marked.partition(MARK)
+        assert bool(mark) == (self.place is None)
+        lines = before.split("\n")
+        return before + after, self.place or f"{len(lines)}:{len(lines[-1]) + 1}"
+
+
+FIRST_STEPS = BASE[BASE.index("  - {kind: prune") : BASE.index("\n    train:")]
+
+WRONG = [
+    Wrong("no version", "version: 1\n", "", "version", "is missing", "nothing", "`1`", "add `version: 1`", place="1:1"),
+    Wrong("version of the future", "version: 1", "version: ¦7", "version", "newer", "7", "`1`", "upgrade"),
+    Wrong("version zero", "version: 1", "version: ¦0", "version", "no version 0", "0", "`1`", "`version: 1`"),
+    Wrong("version as text", "version: 1", 'version: ¦"1"', "version", "no version", '"1"', "`1`", "without quotes"),
+    Wrong("version true", "version: 1", "version: ¦true", "version", "no version", "true", "`1`", "`version: 1`"),
+    Wrong("version with point", "version: 1", "version: ¦1.0", "version", "no version", "1.0", "`1`", "without"),
+    Wrong("no name", "name: wrong\n", "", "name", "is missing", "nothing", "text", "add `name`", place="1:1"),
+    Wrong("name with a space", "name: wrong", "name: ¦very wrong", "name", "not a value", "very wrong", "matches", "write"),
+    Wrong("name a number", "name: wrong", "name: ¦12", "name", "wrong type", "12", "text", '"12"'),
+    Wrong("unknown section", "seeds: [0]", "¦seed: [0]", "seed", "unknown field", "[0]", "`seeds`", "did you mean `seeds`"),
+    Wrong("unknown field, required one meant", "ratio: 0.5", "¦ratoi: 0.5", "steps[0].ratoi", "unknown field", "0.5", "`ratio`", "did you mean `ratio`"),
+    Wrong("unknown field, nothing near", "ratio: 0.5", "ratio: 0.5, ¦colour: red", "steps[0].colour", "unknown field", "red", "`ratio`", "remove `colour`"),
+    Wrong("field of another kind", "{kind: l2}", "{kind: l2, ¦temperature: 2}", "steps[0].criterion.temperature", "unknown field", "2", "`kind`", "remove"),
+    Wrong("no task", "task: {kind: classification}\n", "", "task", "is missing", "nothing", "`classification`", "add `task`", place="1:1"),
+    Wrong("task as text", "task: {kind: classification}", "task: ¦classification", "task", "wrong type", "classification", "`classification`", "{kind: classification}"),
+    Wrong("kind missing", "criterion: {kind: l2}", "criterion: ¦{}", "steps[0].criterion.kind", "is missing", "nothing", "`l2`", "add `kind: l1`"),
+    Wrong("kind misspelt", "kind: minmax", "kind: ¦mimmax", "steps[2].activations.observer.kind", "unknown kind `mimmax`", "mimmax", "`minmax`", "did you mean `minmax`"),
+    Wrong("kind a number", "criterion: {kind: l2}", "criterion: {kind: ¦2}", "steps[0].criterion.kind", "unknown kind `2`", "2", "`l1`, `l2`", "`l2`"),
+    Wrong("kind null", "criterion: {kind: l2}", "criterion: {kind:¦ }", "steps[0].criterion.kind", "unknown kind", "null", "`l1`, `l2`", "choose one of"),
+    Wrong("unknown step", "kind: prune", "kind: ¦prunne", "steps[0].kind", "unknown kind", "prunne", "`finetune`", "did you mean `prune`"),
+    Wrong("unknown data", "kind: digits", "kind: ¦digit", "data.kind", "unknown kind", "digit", "`fashion_mnist`", "did you mean `digits`"),
+    Wrong("unknown optimizer", "optimizer: {kind: sgd, lr: 0.05}", "optimizer: {kind: ¦sdg, lr: 0.05}", "steps[1].train.optimizer.kind", "unknown kind", "sdg", "`adamw`", "did you mean `sgd`"),
+    Wrong("unknown schedule", "kind: cosine", "kind: ¦cosin", "baseline.schedule.kind", "unknown kind", "cosin", "`constant`", "did you mean `cosine`"),
+    Wrong("unknown scope", "scope: global", "scope: ¦globl", "steps[0].scope", "not a value", "globl", "`local`", "did you mean `global`"),
+    Wrong("ratio one", "ratio: 0.5", "ratio: ¦1", "steps[0].ratio", "out of range", "1", "greater than 0 and less than 1", "write"),
+    Wrong("ratio zero", "ratio: 0.5", "ratio: ¦0", "steps[0].ratio", "out of range", "0", "greater than 0", "write a number"),
+    Wrong("ratio as a percentage", "ratio: 0.5", "ratio: ¦50", "steps[0].ratio", "out of range", "50", "less than 1", "50% is 0.5"),
+    Wrong("ratio as text", "ratio: 0.5", 'ratio: ¦"0.5"', "steps[0].ratio", "wrong type", '"0.5"', "a number", "without quotes: 0.5"),
+    Wrong("ratio not a number", "ratio: 0.5", "ratio: ¦.nan", "steps[0].ratio", "out of range", "NaN", "a number", "write"),
+    Wrong("ratio empty", "ratio: 0.5", "ratio:¦ ", "steps[0].ratio", "wrong type", "null", "a number", "write a number"),
+    Wrong("ratio true", "ratio: 0.5", "ratio: ¦true", "steps[0].ratio", "wrong type", "true", "a number", "write a number"),
+    Wrong("lr infinite", "lr: 0.05", "lr: ¦1e999", "steps[1].train.optimizer.lr", "out of range", "Infinity", "greater than 0", "write"),
+    Wrong("lr missing", "{kind: sgd, lr: 0.05}", "¦{kind: sgd}", "steps[1].train.optimizer.lr", "is missing", "nothing", "greater than 0", "add `lr`"),
+    Wrong("epochs true", "{epochs: 6,", "{epochs: ¦true,", "steps[1].train.epochs", "wrong type", "true", "a whole number", "write"),
+    Wrong("epochs zero", "{epochs: 6,", "{epochs: ¦0,", "steps[1].train.epochs", "out of range", "0", "a whole number greater than 0", "write"),
+    Wrong("epochs a float", "{epochs: 6,", "{epochs: ¦6.0,", "steps[1].train.epochs", "wrong type", "6.0", "a whole number", "write 6"),
+    Wrong("samples negative", "samples: 256", "samples: ¦-1", "steps[2].calibration.samples", "out of range", "-1", "greater than 0", "default, 256"),
+    Wrong("yes for true", "{kind: sgd, lr: 0.05}", "{kind: sgd, lr: 0.05, nesterov: ¦yes}", "steps[1].train.optimizer.nesterov", "wrong type", "yes", "`true` or `false`", "write `true`"),
+    Wrong("nesterov without momentum", "{kind: sgd, lr: 0.05}", "{kind: sgd, lr: 0.05, nesterov: ¦true, momentum: 0}", "steps[1].train.optimizer.nesterov", "needs momentum", "true", "momentum above 0", "momentum: 0.9"),
+    Wrong("input size of one", "input_size: [8, 8]", "input_size: ¦[8]", "model.input_size[1]", "is missing", "nothing", "greater than 0", "all items"),
+    Wrong("input size of three", "input_size: [8, 8]", "input_size: ¦[1, 8, 8]", "model.input_size", "too many items", "[1, 8, 8]", "a list of 2", "write a list of 2"),
+    Wrong("input size one number", "input_size: [8, 8]", "input_size: ¦8", "model.input_size", "wrong type", "8", "a list of 2", "write a list: [8]"),
+    Wrong("one class", "num_classes: 10", "num_classes: ¦1", "model.num_classes", "out of range", "1", "at least 2", "default, 10"),
+    Wrong("threads as text", "threads: auto", "threads: ¦atuo", "run.threads", "wrong type", "atuo", "a whole number greater than 0 or `auto`", "did you mean `auto`"),
+    Wrong("limit of an unknown split", "{kind: digits}", "{kind: digits, limit: {¦trian: 5}}", "data.limit.trian", "unknown field", "5", "`train`", "did you mean `train`"),
+    Wrong("seeds not a list", "seeds: [0]", "seeds: ¦0", "seeds", "wrong type", "0", "a list of at least 1", "write a list: [0]"),
+    Wrong("no backend", "backends: [torch, paddle]", "backends: ¦[]", "backends", "too few", "[]", "at least 1", 'default, ["torch"]'),
+    Wrong("unknown backend", "[torch, paddle]", "[torch, ¦padle]", "backends[1]", "no backend `padle`", "padle", "`paddle`", "did you mean `paddle`"),
+    Wrong("backend twice", "[torch, paddle]", "[torch, ¦torch]", "backends[1]", "listed twice", "torch", "each value once", "remove"),
+    Wrong("seed twice", "seeds: [0]", "seeds: [0, 1, ¦0]", "seeds[2]", "listed twice", "0", "each value once", "remove"),
+    Wrong("seed negative", "seeds: [0]", "seeds: [¦-1]", "seeds[0]", "out of range", "-1", "at least 0", "write"),
+    Wrong("seed too large", "seeds: [0]", "seeds: [¦4294967296]", "seeds[0]", "out of range", "4294967296", "less than 4294967296", "write"),
+    Wrong("unknown network", "name: resnet20", "name: ¦resnet21", "model.name", "cannot build", "resnet21", "`torch`, `paddle`", "write `resnet20`"),
+    Wrong("network of one backend", "name: resnet20", "name: ¦vgg19", "model.name", "`paddle` cannot build", "vgg19", "`paddle` can build", "leave only `torch`"),
+    Wrong("untrained baseline", "baseline: {epochs: 8", "baseline: {epochs: ¦0", "baseline.epochs", "would be random", "0", "model.weights", "pretrained"),
+    Wrong("pickled weights", "input_size: [8, 8]", "input_size: [8, 8], weights: ¦a.pth", "model.weights", "planned and not built yet", "a.pth", ".safetensors", "convert"),
+    Wrong("misspelt pretrained", "input_size: [8, 8]", "input_size: [8, 8], weights: ¦pretraned", "model.weights", "no file of weights", "pretraned", "`pretrained`", "did you mean `pretrained`"),
+    Wrong("planned criterion", "{kind: l2}", "{kind: ¦fpgm}", "steps[0].criterion.kind", "`fpgm` is planned and not built yet; built: l1, l2", "fpgm", "`l1`, `l2`", "choose one of"),
+    Wrong("planned granularity", "kind: prune,", "kind: prune, granularity: ¦n_m, n: 2, m: 4,", "steps[0].granularity", "`n_m` is planned and not built yet; built: channel", "n_m", "`channel`", "write `channel`"),
+    Wrong("planned keep", "ratio: 0.5", "¦keep: {macs: 0.5}", "steps[0].keep", "`keep` is planned and not built yet", "macs", "`ratio`", "remove `keep`"),
+    Wrong("planned mode", "mode: static", "mode: ¦qat", "steps[2].mode", "`qat` is planned and not built yet; built: static", "qat", "`static`", "write `static`"),
+    Wrong("planned width", "weights: {bits: 8", "weights: {bits: ¦4", "steps[2].weights.bits", "`bits: 4` is planned and not built yet; built: 8", "4", "`8`", "write `8`"),
+    Wrong("width that nobody plans", "weights: {bits: 8", "weights: {bits: ¦7", "steps[2].weights.bits", "not a value", "7", "`8`", "default, 8"),
+    Wrong("planned symmetry", "activations: {bits: 8", "activations: {symmetric: ¦true", "steps[2].activations.symmetric", "`symmetric: true` is planned", "true", "`false`", "write `false`"),
+    Wrong("planned observer", "kind: minmax", "kind: ¦entropy", "steps[2].activations.observer.kind", "`entropy` is planned", "entropy", "`minmax`", "choose"),
+    Wrong("planned teacher", "teacher: {kind: baseline}", "teacher: {kind: ¦zoo, name: resnet18}", "steps[1].teacher.kind", "`zoo` is planned", "zoo", "`baseline`", "write `baseline`"),
+    Wrong("planned loss", "{kind: kl, temperature: 4.0}", "{kind: ¦dkd}", "steps[1].losses[0].kind", "`dkd` is planned", "dkd", "`kl`", "choose"),
+    Wrong("planned task", "kind: classification", "kind: ¦detection", "task.kind", "`detection` is planned", "detection", "`classification`", "choose"),
+    Wrong("planned data", "{kind: digits}", "{kind: ¦coco, path: x}", "data.kind", "`coco` is planned", "coco", "`digits`", "choose"),
+    Wrong("planned model kind", "kind: zoo", "kind: ¦timm", "model.kind", "`timm` is planned", "timm", "`zoo`", "write `zoo`"),
+    Wrong("planned runtime", "kind: onnxruntime", "kind: ¦openvino", "deploy.runtime.kind", "`openvino` is planned", "openvino", "`onnxruntime`", "choose"),
+    Wrong("planned amp", "device: auto", "device: auto, ¦amp: false", "run.amp", "`amp` is planned and not built yet; built: device, threads", "false", "`device`", "remove `amp`"),
+    Wrong("planned during", "train: {epochs: 6", "during: ¦[{kind: prune, criterion: {kind: l1}, ratio: 0.5}]\n    train: {epochs: 6", "steps[1].during", "`during` is planned and not built yet", "prune", "no `during`", "a step of its own"),
+    Wrong("temperature zero", "temperature: 4.0", "temperature: ¦0", "steps[1].losses[0].temperature", "out of range", "0", "greater than 0", "default, 4"),
+    Wrong("no losses", "losses: [{kind: kl, temperature: 4.0}, {kind: hard_label, weight: 0.3}]", "losses: ¦[]", "steps[1].losses", "too few", "[]", "at least 1", "write a list"),
+    Wrong("losses of weight zero", "losses: [{kind: kl, temperature: 4.0}, {kind: hard_label, weight: 0.3}]", "losses: ¦[{kind: kl, weight: 0}]", "steps[1].losses", "weight 0", "kl", "above 0", "raise a weight"),
+    Wrong("teacher not read", "losses: [{kind: kl, temperature: 4.0}, ", "losses: ¦[", "steps[1].losses", "no loss reads the teacher", "hard_label", "`kl`", "finetune"),
+    Wrong("its own teacher", FIRST_STEPS, "  - kind: distill\n    losses: ¦[{kind: kl, temperature: 4.0}]", "steps[0].losses", "its own teacher", "kl", "labels", "hard_label"),
+    Wrong("step after quantize", "calibration: {samples: 256}", "calibration: {samples: 256}\n  - ¦{kind: prune, criterion: {kind: l2}, ratio: 0.5}", "steps[3]", "`prune` stands after `quantize`", "prune", "last step", "before `steps[2]`"),
+    Wrong("warm-up as long as training", "schedule: {kind: cosine}", "schedule: {kind: cosine, warmup_epochs: ¦8}", "baseline.schedule.warmup_epochs", "whole training", "8", "less than 8", "shorten"),
+    Wrong("milestone never reached", "schedule: {kind: cosine}", "schedule: {kind: step, milestones: [4, ¦9]}", "baseline.schedule.milestones[1]", "never reached", "9", "less than 8", "earlier"),
+    Wrong("milestones descend", "schedule: {kind: cosine}", "schedule: {kind: step, milestones: [4, ¦2]}", "baseline.schedule.milestones[1]", "must ascend", "2", "more than 4", "sort"),
+    Wrong("metric drop as a percentage", "max_metric_drop: 0.02", "max_metric_drop: ¦2", "deploy.max_metric_drop", "out of range", "2", "at most 1", "2% is 0.02"),
+    Wrong("key twice", "seeds: [0]", "seeds: [0]\n¦name: again", "name", "on line 2 and on line 22", "name", "once", "remove one"),
+    Wrong("key twice in one line", "ratio: 0.5", "ratio: 0.5, ¦ratio: 0.6", "steps[0].ratio", "twice", "ratio", "once", "remove one"),
+    Wrong("tag", "name: wrong", "name: ¦!!python/name:os.system", "", "tags are not allowed", "os.system", "plain values", "remove the tag"),
+    Wrong("tab", "    teacher:", "¦\tteacher:", "", "tab", "teacher", "YAML", "spaces"),
+    Wrong("bracket not closed", "seeds: [0]", "seeds: [0", "", "not YAML", "the end", "YAML", "mend", place="22:1"),
+    Wrong("no such anchor", "seeds: [0]", "seeds: ¦*seeds", "", "undefined alias", "seeds", "YAML", "mend"),
+    Wrong("merge key", "criterion: {kind: l2}", "criterion: {¦<<: {kind: l2}}", "steps[0].criterion", "merge keys", "<<", "written out", "write the fields"),
+    Wrong("key a number", "seeds: [0]", "¦1: 2", "", "a key that is not text", "1", "names", "quotes"),
+    Wrong("two documents", "seeds: [0]", "seeds: [0]\n¦---\nname: second", "", "more than one YAML document", "---", "one document", "---"),
+    Wrong("anchor that holds itself", "seeds: [0]", "seeds: ¦&a [*a]", "", "levels of nesting", "levels", "at most", "flatten"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda case: case.name)
+def test_a_wrong_spec_gives_one_clear_problem(wrong: Wrong, registry: Registry, tmp_path: Path) -> None:
+    text, place = wrong.written()
+    file = tmp_path / "wrong.yaml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(SpecError) as caught:
+        load_spec(file, registry)
+    problems = caught.value.problems
+    assert len(problems) == 1, str(caught.value)
+    (problem,) = problems
+    assert problem.where == f"{file}:{place}" + (f": {wrong.field}" if wrong.field else "")
+    assert wrong.what in problem.what
+    parts = ((problem.value, wrong.value), (problem.expected, wrong.expected), (problem.remedy, wrong.remedy))
+    for part, text in parts:
+        assert part is not None
+        assert text in part
+
+
+def test_the_base_of_the_table_is_right(registry: Registry, tmp_path: Path) -> None:
+    file = tmp_path / "right.yaml"
+    file.write_text(BASE, "utf-8")
+    assert load_spec(file, registry).name == "wrong"
+    assert len(WRONG) >= 50
