@@ -1,0 +1,1 @@
+"""The decisions: importance, groups, selection, observers, quantization parameters. NumPy only, no framework."""

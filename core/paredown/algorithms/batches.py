@@ -1,0 +1,46 @@
+"""The order of training images: one for every backend, from the seed and the epoch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from paredown.contracts import FloatArray, IntArray
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> IntArray:
+    """A permutation of `count` indices that depends on the seed and the epoch and on nothing else."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def batch_count(count: int, batch_size: int, shards: int = 1) -> int:
+    """How many full batches an epoch has on each shard; at least one, so that small data trains too."""
+    return max(1, count // (batch_size * shards))
+
+
+def epoch_batches(
+    data: tuple[FloatArray, IntArray], batch_size: int, seed: int, epoch: int, *, shard: int = 0, shards: int = 1
+) -> Iterator[tuple[FloatArray, IntArray]]:
+    """The batches of one epoch, in order. What does not fill a batch on every shard waits for the next epoch's order.
+
+    Args:
+        data: Images [count, channels, height, width] and labels [count].
+        batch_size: Images a batch, on each shard.
+        seed: The run's seed.
+        epoch: Counted from zero.
+        shard: Which of the shards this process is.
+        shards: How many processes share the epoch.
+    """
+    images, labels = data
+    order = epoch_order(len(labels), seed, epoch)
+    for batch in range(batch_count(len(labels), batch_size, shards)):
+        start = (batch * shards + shard) * batch_size
+        index = order[start : start + batch_size]
+        yield images[index], labels[index]
+
+
+def in_order(images: FloatArray, batch_size: int) -> Iterator[FloatArray]:
+    """All images in their own order, the last batch as small as it is."""
+    for start in range(0, len(images), batch_size):
+        yield images[start : start + batch_size]

@@ -1,0 +1,75 @@
+"""Which channels go."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paredown.algorithms.selection import select
+from paredown.plan import Group, Member
+
+
+def group(name: str, size: int, blocks: int = 1) -> Group:
+    return Group(name=name, size=size, members=(Member(parameter=name, axis=0),), blocks=blocks)
+
+
+def removed(cuts) -> dict[str, tuple[int, ...]]:
+    return {cut.group.name: cut.remove for cut in cuts}
+
+
+def test_local_removes_the_share_of_each_group():
+    cuts = select([group("a", 4), group("b", 2)], [np.array([3.0, 1, 2, 4]), np.array([9.0, 8])], 0.5, "local")
+    assert removed(cuts) == {"a": (1, 2), "b": (1,)}
+
+
+def test_global_compares_scores_relative_to_their_groups_mean():
+    # b's numbers are a thousand times a's; relative to their means, b's channels 0 and 1 and a's 0 are the least.
+    scores = [np.array([1.0, 5, 5, 5]), np.array([1000.0, 2000, 9000, 9000])]
+    assert removed(select([group("a", 4), group("b", 4)], scores, 3 / 8, "global")) == {"a": (0,), "b": (0, 1)}
+
+
+def test_a_tie_keeps_the_lower_index():
+    assert removed(select([group("a", 4)], [np.ones(4)], 0.5, "local")) == {"a": (2, 3)}
+    assert removed(select([group("a", 4)], [np.ones(4)], 0.5, "global")) == {"a": (2, 3)}
+
+
+def test_every_group_keeps_a_channel():
+    scores = [np.array([1e-9, 1e-9]), np.array([1.0, 1.0, 1.0, 1.0])]
+    cuts = select([group("a", 2), group("b", 4)], [scores[0] * 0, scores[1]], 0.9, "global")
+    sizes = {cut.group.name: cut.group.size - len(cut.remove) for cut in cuts}
+    assert sizes == {"a": 1, "b": 1}
+
+
+def test_blocks_lose_equally_many_channels():
+    cuts = select([group("a", 8, blocks=2)], [np.array([1.0, 2, 3, 4, 0.1, 0.2, 0.3, 0.4])], 0.5, "local")
+    assert removed(cuts) == {"a": (0, 1, 4, 5)}
+
+
+def test_a_share_that_binary_numbers_miss_is_what_a_person_means():
+    cuts = select([group("a", 100)], [np.arange(100.0)], 0.29, "local")
+    assert len(cuts[0].remove) == 29
+
+
+@given(
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=5),
+    ratio=st.floats(0.01, 0.99),
+    scope=st.sampled_from(["local", "global"]),
+    seed=st.integers(0, 1000),
+)
+def test_what_is_kept_matters_at_least_as_much_as_what_goes(sizes, ratio, scope, seed):
+    generator = np.random.default_rng(seed)
+    groups = [group(f"g{index}", size) for index, size in enumerate(sizes)]
+    scores = [generator.integers(0, 5, size).astype(float) for size in sizes]
+    for cut in select(groups, scores, ratio, scope):
+        values = scores[int(cut.group.name[1:])]
+        kept = np.delete(values, cut.remove)
+        assert len(kept) >= 1
+        assert kept.min() >= values[list(cut.remove)].max()
+        assert list(cut.remove) == sorted(set(cut.remove))
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_too_small_a_ratio_selects_nothing(scope):
+    assert select([group("a", 4)], [np.arange(4.0)], 0.1, scope) == ()
