@@ -1,0 +1,166 @@
+"""Which tensors of the canonical graph are quantized, and the names of those places in the network.
+
+The choice follows what ONNX Runtime fuses into integer kernels: an activation function belongs to the layer before it,
+so the tensor between them stays in float; max pooling and flattening pass the integers of their input on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import onnx
+
+from paredown.deploy.canonical.graph import attributes, constants, consumers, output_names, producers
+
+LAYERS = ("Conv", "Gemm")
+INTEGER_OPERATORS = (*LAYERS, "Add", "AveragePool", "Concat", "GlobalAveragePool", "Mul")
+"""Operators for which the runtime has integer kernels."""
+FUSED_ACTIVATIONS = ("Clip", "Relu")
+"""Functions that quantizing after them carries out, because they only cut the range."""
+PASSING = ("Flatten", "MaxPool")
+"""Operators whose output takes the scale of their input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the network: the key of a `QuantizationPoint`."""
+
+    layer: str
+    port: Literal["input", "output"]
+    index: int = 0
+    owner: Literal["layer", "graph"] = "layer"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a Conv or Gemm node with constant weights. `index` counts the calls of one layer."""
+
+    layer: str
+    index: int
+    node: onnx.NodeProto
+
+    @property
+    def weight(self) -> str:
+        """The weight's initializer."""
+        return str(self.node.input[1])
+
+    @property
+    def bias(self) -> str | None:
+        """The bias's initializer, if there is one."""
+        return str(self.node.input[2]) if len(self.node.input) > 2 and self.node.input[2] else None
+
+
+def layer_calls(graph: onnx.GraphProto) -> list[Call]:
+    """Every call of a layer that can be quantized, in the graph's order."""
+    known, counts = constants(graph), dict[str, int]()
+    calls = []
+    for node in graph.node:
+        if node.op_type in LAYERS and unquantizable(node, known) is None:
+            layer = layer_name(node)
+            calls.append(Call(layer, counts.get(layer, 0), node))
+            counts[layer] = counts.get(layer, 0) + 1
+    return calls
+
+
+def layer_name(node: onnx.NodeProto) -> str:
+    """The neutral name of the layer that a node belongs to, from its weight's name."""
+    return str(node.input[1]).removesuffix(".weight")
+
+
+def unquantizable(node: onnx.NodeProto, known: dict[str, onnx.TensorProto]) -> str | None:
+    """Why a node with weights stays in float, or None where it need not."""
+    if node.op_type not in LAYERS:
+        return f"{node.op_type} has no integer kernel"
+    if any(name and name not in known for name in node.input[1:]):
+        return "its weights are computed"
+    options = attributes(node)
+    if node.op_type == "Gemm" and not (
+        options.get("alpha", 1.0) == 1.0 and options.get("beta", 1.0) == 1.0 and not options.get("transA", 0)
+    ):
+        return "it scales or transposes its operands"
+    return None
+
+
+def quantized_tensors(graph: onnx.GraphProto) -> list[str]:
+    """Names of the tensors that are quantized, inputs first, in the graph's order.
+
+    Outputs of max pooling and flattening are not among them: they share their input's scale.
+    """
+    known = constants(graph)
+    made_by, read_by, outputs = producers(graph), consumers(graph), output_names(graph)
+    candidates = [value.name for value in graph.input if value.name not in known]
+    candidates += [name for node in graph.node for name in node.output if name]
+
+    def touches_integers(name: str) -> bool:
+        neighbours = [*([made_by[name]] if name in made_by else []), *_readers_through(name, read_by)]
+        return any(_is_integer(node, known) for node in neighbours)
+
+    def is_inside_fusion(name: str) -> bool:
+        readers = read_by.get(name, [])
+        producer = made_by.get(name)
+        return (
+            producer is not None
+            and _is_integer(producer, known)
+            and len(readers) == 1
+            and readers[0].op_type in FUSED_ACTIVATIONS
+        )
+
+    return [
+        name
+        for name in candidates
+        if name not in outputs
+        and not (name in made_by and made_by[name].op_type in PASSING)
+        and name in read_by
+        and touches_integers(name)
+        and not is_inside_fusion(name)
+    ]
+
+
+def places(graph: onnx.GraphProto) -> dict[str, tuple[Place, ...]]:
+    """The places of each quantized tensor.
+
+    It is the input of every layer that reads it, at first hand or through pooling and flattening. It is the output of
+    the layer that made it, if something else reads it too. A tensor that is neither belongs to the graph.
+    """
+    calls = layer_calls(graph)
+    read_by = consumers(graph)
+    by_output = {call.node.output[0]: call for call in calls}
+    inputs: dict[str, list[Place]] = {}
+    for call in calls:
+        source = source_of(graph, call.node.input[0])
+        inputs.setdefault(source, []).append(Place(call.layer, "input", call.index))
+    found: dict[str, tuple[Place, ...]] = {}
+    for name in quantized_tensors(graph):
+        own = inputs.get(name, [])
+        only_layers = all(node.op_type in LAYERS for node in _readers_through(name, read_by))
+        if name in by_output and not (own and only_layers):
+            own = [*own, Place(by_output[name].layer, "output", by_output[name].index)]
+        found[name] = tuple(own) or (Place(name, "output", owner="graph"),)
+    return found
+
+
+def source_of(graph: onnx.GraphProto, name: str) -> str:
+    """The tensor whose scale `name` takes: itself, or what flows into pooling and flattening before it."""
+    made_by = producers(graph)
+    while name in made_by and made_by[name].op_type in PASSING:
+        name = made_by[name].input[0]
+    return name
+
+
+def _readers_through(name: str, read_by: dict[str, list[onnx.NodeProto]]) -> Iterator[onnx.NodeProto]:
+    """The nodes that read a tensor, at first hand or through pooling and flattening."""
+    for node in read_by.get(name, []):
+        if node.op_type in PASSING:
+            yield from _readers_through(node.output[0], read_by)
+        else:
+            yield node
+
+
+def _is_integer(node: onnx.NodeProto, known: dict[str, onnx.TensorProto]) -> bool:
+    """Whether the runtime can compute this node in integers."""
+    if node.op_type in LAYERS:
+        return unquantizable(node, known) is None
+    # With a constant operand, the operator stays in float: constants are not calibrated.
+    return node.op_type in INTEGER_OPERATORS and not any(name in known for name in node.input)

@@ -1,0 +1,70 @@
+"""Deployed files in ONNX Runtime: CPU, sequential, with as many threads as it is told."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paredown.errors import DeployError
+from paredown_onnxruntime.config import OnnxRuntimeConfig
+
+if TYPE_CHECKING:
+    from paredown.contracts import FloatArray
+
+ERROR = 3
+"""ONNX Runtime's severity of errors; warnings are not shown."""
+
+
+class OnnxRuntimeSession:
+    """A file, loaded."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self._output = session.get_outputs()[0].name
+
+    def run(self, images: FloatArray) -> FloatArray:
+        """The first output for a batch of images (float32, NCHW); raises `DeployError` when the runtime fails."""
+        try:
+            outputs: FloatArray = self._session.run([self._output], {self._input: images})[0]
+        except Exception as error:
+            # The runtime's exceptions have no root of their own.
+            raise DeployError(
+                "the deployed file fails on a batch", value=str(error), expected=f"images like {images.shape}"
+            ) from error
+        return outputs
+
+
+class OnnxRuntime:
+    """Loads files into ONNX Runtime."""
+
+    name = "onnxruntime"
+
+    def __init__(self, config: OnnxRuntimeConfig) -> None:
+        self.config = config
+
+    def load(self, path: Path, *, threads: int) -> OnnxRuntimeSession:
+        """Loads a file; raises `DeployError` when ONNX Runtime refuses it."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = ERROR
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            # The runtime's exceptions have no root of their own.
+            raise DeployError(
+                "ONNX Runtime refuses the file",
+                where=str(path),
+                value=str(error),
+                remedy="check that the file is whole, and that its operators are in this version of onnxruntime",
+            ) from error
+        return OnnxRuntimeSession(session)
+
+    def versions(self) -> dict[str, str]:
+        """The installed version of onnxruntime."""
+        return {"onnxruntime": version("onnxruntime")}
