@@ -1,0 +1,42 @@
+"""The options of the datasets and the task."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import PositiveInt
+
+from paredown.spec.base import ComponentConfig, Frozen
+
+
+class SplitLimits(Frozen):
+    """At most so many images in each split; a split that is not named is whole."""
+
+    train: PositiveInt | None = None
+    validation: PositiveInt | None = None
+    test: PositiveInt | None = None
+
+
+class DigitsConfig(ComponentConfig):
+    """scikit-learn's handwritten digits: 1,797 real images of 8 x 8, ten classes, embedded. `limit` caps each split."""
+
+    kind: Literal["digits"] = "digits"
+    limit: PositiveInt | SplitLimits | None = None
+
+
+class FashionMnistConfig(ComponentConfig):
+    """Fashion-MNIST (Xiao et al., 2017): 70,000 images of 28 x 28, ten classes, from its four IDX files.
+
+    `directory` holds them, gzipped or not; without it the place of Debian's `dataset-fashion-mnist` is used. `limit`
+    caps each split, or the splits that it names.
+    """
+
+    kind: Literal["fashion_mnist"] = "fashion_mnist"
+    directory: str | None = None
+    limit: PositiveInt | SplitLimits | None = None
+
+
+class ClassificationConfig(ComponentConfig):
+    """One class an image; the metric is top-1 accuracy."""
+
+    kind: Literal["classification"] = "classification"

@@ -1,0 +1,17 @@
+"""The entry point: registers the task and the datasets by name."""
+
+from __future__ import annotations
+
+from paredown.contracts import Component
+from paredown.markers import hookimpl
+from paredown_vision.config import ClassificationConfig, DigitsConfig, FashionMnistConfig
+
+
+@hookimpl
+def register_components() -> list[Component]:
+    """The classification task, `digits` and `fashion_mnist`."""
+    return [
+        Component("task", "classification", "paredown_vision.classification:Classification", ClassificationConfig),
+        Component("data", "digits", "paredown_vision.digits:load_digits", DigitsConfig),
+        Component("data", "fashion_mnist", "paredown_vision.fashion_mnist:load_fashion_mnist", FashionMnistConfig),
+    ]

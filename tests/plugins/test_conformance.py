@@ -1,0 +1,36 @@
+"""What we ship as components, through the public door."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from paredown.testing import CriterionConformance, DataConformance, ObserverConformance, RuntimeConformance
+from paredown_vision.fashion_mnist import DEBIAN_DIRECTORY
+
+
+class TestL1(CriterionConformance):
+    name = "l1"
+
+
+class TestL2(CriterionConformance):
+    name = "l2"
+
+
+class TestMinMax(ObserverConformance):
+    name = "minmax"
+
+
+class TestDigits(DataConformance):
+    name = "digits"
+
+
+@pytest.mark.skipif(not DEBIAN_DIRECTORY.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
+class TestFashionMnist(DataConformance):
+    name = "fashion_mnist"
+    options: ClassVar = {"limit": 2000}
+
+
+class TestOnnxRuntime(RuntimeConformance):
+    name = "onnxruntime"
