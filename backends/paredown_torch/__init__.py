@@ -1,0 +1,1 @@
+"""The PyTorch backend. `plugin` is its entry point; everything else imports torch."""

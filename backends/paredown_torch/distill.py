@@ -1,0 +1,105 @@
+"""The training loop, under a teacher or without."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from paredown.contracts import FloatArray, IntArray, Outcome, TrainingRun
+from paredown.errors import DataError, ParedownError
+from paredown.plan import DistillPlan
+from paredown.spec.models import OptimizerConfig, SgdConfig
+from paredown_torch.model import device_of, evaluation_mode
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+def distill(model: nn.Module, plan: DistillPlan, run: TrainingRun) -> Outcome:
+    """Trains a network in place and leaves it in evaluation mode.
+
+    The evidence holds `loss`, the mean over the steps of each epoch. Dropout draws from the run's seed and leaves the
+    caller's generator alone, so that the same run gives the same weights.
+
+    Raises:
+        ParedownError: The loss is not finite any more; tells where.
+        DataError: An epoch has no batches.
+    """
+    optimizer = _optimizer(model, plan.optimizer)
+    history: list[float] = []
+    devices = [device_of(model)] if device_of(model).type == "cuda" else []
+    with torch.random.fork_rng(devices=devices), evaluation_mode(nn.Identity() if run.teacher is None else run.teacher):
+        torch.manual_seed(run.seed)
+        model.train()
+        try:
+            for epoch in range(plan.epochs):
+                history.append(_epoch(model, optimizer, plan, run, epoch))
+                run.on_epoch(epoch, history[-1])
+        finally:
+            optimizer.zero_grad(set_to_none=True)
+            model.eval()
+    return Outcome(model, {"loss": history})
+
+
+def _epoch(
+    model: nn.Module, optimizer: torch.optim.Optimizer, plan: DistillPlan, run: TrainingRun, epoch: int
+) -> float:
+    losses: list[float] = []
+    for step, batch in enumerate(_on_device(run.batches(epoch), device_of(model))):
+        for parameters in optimizer.param_groups:
+            parameters["lr"] = run.learning_rate(epoch * run.steps_per_epoch + step)
+        loss = _loss(model, batch, plan, run)
+        losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise ParedownError(
+                f"the training loss is {losses[-1]}",
+                where=f"epoch {epoch + 1}, step {step + 1}",
+                expected="a finite number",
+                remedy="lower optimizer.lr, or warm up: schedule: {kind: cosine, warmup_epochs: 1}",
+            )
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
+        optimizer.step()
+    if not losses:
+        raise DataError("an epoch has no batches", where=f"epoch {epoch + 1}", remedy="lower train.batch_size")
+    return math.fsum(losses) / len(losses)
+
+
+def _on_device(batches: Iterator[tuple[FloatArray, IntArray]], device: torch.device) -> Iterator[Batch]:
+    for images, labels in batches:
+        yield (
+            torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32)).to(device),
+            torch.from_numpy(np.ascontiguousarray(labels, dtype=np.int64)).to(device),
+        )
+
+
+def _loss(model: nn.Module, batch: Batch, plan: DistillPlan, run: TrainingRun) -> torch.Tensor:
+    images, labels = batch
+    taught = None
+    if run.teacher is not None:
+        with torch.no_grad():
+            taught = run.teacher(images)
+    student = model(images)
+    terms = [
+        planned.weight * implementation(student, taught, labels, planned.options)
+        for planned, implementation in zip(plan.losses, run.losses, strict=True)
+    ]
+    return torch.stack(terms).sum()
+
+
+def _optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if isinstance(config, SgdConfig):
+        return torch.optim.SGD(
+            parameters,
+            lr=config.lr,
+            momentum=config.momentum,
+            nesterov=config.nesterov,
+            weight_decay=config.weight_decay,
+        )
+    return torch.optim.AdamW(
+        parameters, lr=config.lr, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay
+    )

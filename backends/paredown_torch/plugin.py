@@ -1,0 +1,157 @@
+"""The entry point of the PyTorch backend: every hook, each handed to the module that does it. Imports no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from paredown.contracts import (
+    BackendInfo,
+    Component,
+    ExportRequest,
+    ExportResult,
+    Fold,
+    Measurements,
+    MeasureRequest,
+    Model,
+    ModelSource,
+    Outcome,
+    RunContext,
+    State,
+    TrainingRun,
+)
+from paredown.markers import hookimpl
+from paredown.plan import DistillPlan, PrunePlan, QuantPlan
+from paredown_torch.zoo import NAMES
+
+if TYPE_CHECKING:
+    from paredown.contracts import FloatArray
+
+NAME = "torch"
+
+
+@hookimpl
+def register_backend() -> BackendInfo:
+    """Announces the backend `torch`."""
+    return BackendInfo(
+        name=NAME,
+        title="PyTorch",
+        distributions=("torch", "torchvision", "torch-pruning", "onnxscript"),
+        install='pip install "paredown[torch]"',
+        models=NAMES,
+        base_class=("torch.nn", "Module"),
+        formats=("torch",),
+    )
+
+
+@hookimpl
+def register_components() -> Sequence[Component]:
+    """Announces this backend's losses."""
+    return (
+        Component("distill_loss", "hard_label", "paredown_torch.losses:hard_label", backend=NAME),
+        Component("distill_loss", "kl", "paredown_torch.losses:kl", backend=NAME),
+    )
+
+
+@hookimpl
+def load_model(backend: str, source: ModelSource, run: RunContext) -> Model | None:
+    """Builds a network of the zoo; see `paredown_torch.model.load_model`."""
+    if backend != NAME:
+        return None
+    from paredown_torch import model as networks
+
+    return networks.load_model(source, run)
+
+
+@hookimpl
+def measure(backend: str, model: Model, request: MeasureRequest) -> Measurements | None:
+    """Finds the layers or the coupled channels; see `paredown_torch.layers` and `paredown_torch.groups`."""
+    if backend != NAME:
+        return None
+    if request.what == "groups":
+        from paredown_torch import groups
+
+        return groups.measure(model, request.input_shape)
+    from paredown_torch import layers
+
+    return Measurements(layers=layers.measure(model, request.input_shape))
+
+
+@hookimpl
+def prune(backend: str, model: Model, plan: PrunePlan) -> Outcome | None:
+    """Cuts the channels of a plan; see `paredown_torch.prune`."""
+    if backend != NAME:
+        return None
+    from paredown_torch import prune as surgery
+
+    return surgery.prune(model, plan)
+
+
+@hookimpl
+def quantize(backend: str, model: Model, plan: QuantPlan) -> Outcome | None:
+    """Simulates a quantization plan; see `paredown_torch.quantize`."""
+    if backend != NAME:
+        return None
+    from paredown_torch import quantize as simulation
+
+    return simulation.quantize(model, plan)
+
+
+@hookimpl
+def distill(backend: str, model: Model, plan: DistillPlan, run: TrainingRun) -> Outcome | None:
+    """Trains a network; see `paredown_torch.distill`."""
+    if backend != NAME:
+        return None
+    from paredown_torch import distill as training
+
+    return training.distill(model, plan, run)
+
+
+@hookimpl
+def evaluate(backend: str, model: Model, images: FloatArray) -> FloatArray | None:
+    """Runs a network; see `paredown_torch.model.evaluate`."""
+    if backend != NAME:
+        return None
+    from paredown_torch import model as networks
+
+    return networks.evaluate(model, images)
+
+
+@hookimpl
+def fold(backend: str, model: Model, folds: Sequence[Fold]) -> Model | None:
+    """Folds BatchNorm layers into a copy; see `paredown_torch.fold`."""
+    if backend != NAME:
+        return None
+    from paredown_torch import fold as folding
+
+    return folding.fold(model, folds)
+
+
+@hookimpl
+def export(backend: str, model: Model, request: ExportRequest) -> ExportResult | None:
+    """Writes a network as ONNX or in torch's own format; see `paredown_torch.export`."""
+    if backend != NAME:
+        return None
+    from paredown_torch import export as exporting
+
+    return exporting.export(model, request)
+
+
+@hookimpl
+def save(backend: str, model: Model) -> State | None:
+    """Reads parameters and buffers; see `paredown_torch.model.save`."""
+    if backend != NAME:
+        return None
+    from paredown_torch import model as networks
+
+    return networks.save(model)
+
+
+@hookimpl
+def restore(backend: str, model: Model, state: State) -> Model | None:
+    """Puts parameters and buffers into a network; see `paredown_torch.model.restore`."""
+    if backend != NAME:
+        return None
+    from paredown_torch import model as networks
+
+    return networks.restore(model, state)

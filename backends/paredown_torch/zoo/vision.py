@@ -1,0 +1,83 @@
+"""Networks of torchvision: another number of classes, other input channels, and the weights torchvision publishes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from paredown.contracts import ModelSource
+from paredown.errors import WeightsError
+
+IMAGENET_CLASSES = 1000
+
+
+def build(source: ModelSource) -> nn.Module:
+    """Builds a network of torchvision; dropout is torchvision's own, only in training.
+
+    With `pretrained`, the head is drawn anew for another number of classes than ImageNet's 1000, and the first
+    convolution for another number of input channels than 3.
+
+    Raises:
+        WeightsError: The pretrained weights are neither in torch's cache nor to be had from their address.
+    """
+    from torchvision import models
+
+    if source.pretrained:
+        model: nn.Module = models.get_model(source.name, weights=None, num_classes=IMAGENET_CLASSES)
+        model.load_state_dict(_renamed(_published(source.name), model))
+        if source.num_classes != IMAGENET_CLASSES:
+            _rebuild_head(model, source.num_classes)
+    else:
+        model = models.get_model(source.name, weights=None, num_classes=source.num_classes)
+    if source.in_channels != 3:
+        _rebuild_stem(model, source.in_channels)
+    return model
+
+
+def _published(name: str) -> dict[str, torch.Tensor]:
+    from torchvision import models
+
+    url: str = models.get_model_weights(name).DEFAULT.url
+    filename = url.rsplit("/", 1)[-1]
+    directory = Path(torch.hub.get_dir()) / "checkpoints"
+    try:
+        return torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        # OSError: no network (URLError is one), or an unreadable file; RuntimeError: a hash that does not match.
+        raise WeightsError(
+            f"the pretrained weights of {name} cannot be had: {error}",
+            where="model.weights",
+            value="pretrained",
+            expected=f"the file {filename} in {directory}",
+            remedy=f"put {filename} there, or give a safetensors file, or leave `weights` out to draw from the seed",
+        ) from error
+
+
+def _renamed(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
+    # The densenet checkpoints are older than today's layer names: `norm.1` stands for `norm1`.
+    known = model.state_dict().keys()
+    return {
+        name if name in known else re.sub(r"\b(norm|conv)\.([12])\.", r"\1\2.", name): values
+        for name, values in state.items()
+    }
+
+
+def _rebuild_head(model: nn.Module, num_classes: int) -> None:
+    name, head = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear)][-1]
+    model.set_submodule(name, nn.Linear(head.in_features, num_classes, bias=head.bias is not None))
+
+
+def _rebuild_stem(model: nn.Module, in_channels: int) -> None:
+    name, stem = next((name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
+    rebuilt = nn.Conv2d(
+        in_channels,
+        stem.out_channels,
+        kernel_size=stem.kernel_size,  # type: ignore[arg-type]  # torch types what it keeps more loosely than what it takes
+        stride=stem.stride,  # type: ignore[arg-type]  # as above
+        padding=stem.padding,  # type: ignore[arg-type]  # as above
+        bias=stem.bias is not None,
+    )
+    model.set_submodule(name, rebuilt)
