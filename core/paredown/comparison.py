@@ -1,0 +1,160 @@
+"""Runs side by side: every backend and seed of a spec, and how far the backends came to the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from paredown import files
+from paredown.contracts import DataSplits, FloatArray, Runtime
+from paredown.deploy.verify import run_file
+from paredown.engine.journal import read_plan
+from paredown.engine.processes import run_in_process
+from paredown.engine.runner import run_directory
+from paredown.errors import BackendFailed, BackendMissing, DeployError, NoEffectError, ParedownError, UnsupportedError
+from paredown.manager import Manager
+from paredown.plan import PrunePlan
+from paredown.results import Agreement, Comparison, Failure, RunResult
+from paredown.spec.models import Spec
+
+COMPARISON = "compare.json"
+_OF_ONE_BACKEND = (BackendFailed, BackendMissing, DeployError, NoEffectError, UnsupportedError)
+
+
+class Listener(Protocol):
+    """Is told what happens, run by run."""
+
+    def start(self, backend: str, seed: int) -> None:
+        """A run begins."""
+
+    def event(self, backend: str, seed: int, event: dict[str, Any]) -> None:
+        """A worker's event."""
+
+    def finish(self, backend: str, seed: int, error: ParedownError | None) -> None:
+        """A run ended, well or not."""
+
+
+class Silence:
+    """A listener that hears nothing."""
+
+    def start(self, backend: str, seed: int) -> None:
+        """A run begins."""
+
+    def event(self, backend: str, seed: int, event: dict[str, Any]) -> None:
+        """A worker's event."""
+
+    def finish(self, backend: str, seed: int, error: ParedownError | None) -> None:
+        """A run ended, well or not."""
+
+
+def run_all(
+    manager: Manager,
+    spec: Spec,
+    out: Path,
+    *,
+    backends: Sequence[str],
+    seeds: Sequence[int],
+    base_dir: Path,
+    fresh: bool = False,
+    listener: Listener | None = None,
+) -> Comparison:
+    """Runs every backend with every seed, each in a process of its own; a backend that fails does not stop the others.
+
+    Raises:
+        ParedownError: When the input is wrong: no other run could do better with it.
+    """
+    told = listener or Silence()
+    runs: list[RunResult] = []
+    failures: list[Failure] = []
+    for backend in backends:
+        for seed in seeds:
+            told.start(backend, seed)
+            try:
+                manager.require_backend(backend)
+                runs.append(
+                    run_in_process(
+                        spec,
+                        backend,
+                        seed,
+                        out,
+                        base_dir=base_dir,
+                        fresh=fresh,
+                        on_event=lambda event, b=backend, s=seed: told.event(b, s, event),  # type: ignore[misc]
+                    )
+                )
+                told.finish(backend, seed, None)
+            except _OF_ONE_BACKEND as error:
+                failures.append(
+                    Failure(backend=backend, seed=seed, error=type(error).__name__, problems=error.problems)
+                )
+                told.finish(backend, seed, error)
+    return Comparison(
+        name=spec.name,
+        spec=spec.model_dump(mode="json"),
+        primary=_task(manager, spec).primary,
+        runs=tuple(runs),
+        failures=tuple(failures),
+        agreement=agreements(manager, spec, out, runs),
+    )
+
+
+def agreements(manager: Manager, spec: Spec, out: Path, runs: Sequence[RunResult]) -> tuple[Agreement, ...]:
+    """For each seed, every pair of backends that finished it."""
+    pairs = [(a, b) for a, b in combinations(runs, 2) if a.seed == b.seed and a.backend != b.backend]
+    if not pairs or spec.data is None:
+        return ()
+    data: DataSplits = manager.registry.implementation("data", spec.data.kind)(spec.data)
+    runtime: Runtime = manager.registry.implementation("runtime", spec.deploy.runtime.kind)(spec.deploy.runtime)
+    predicted: dict[tuple[str, int], FloatArray] = {}
+    for run in {(one.backend, one.seed): one for pair in pairs for one in pair}.values():
+        path = run_directory(out, run.backend, run.seed) / run.delivered
+        predicted[run.backend, run.seed] = run_file(runtime, path, data.test[0]).argmax(axis=1)
+    return tuple(
+        Agreement(
+            backends=(a.backend, b.backend),
+            seed=a.seed,
+            predictions=float(np.mean(predicted[a.backend, a.seed] == predicted[b.backend, b.seed])),
+            kept_channels=_kept_alike(out, a, b),
+            metric_difference={name: b.final.metrics[name] - a.final.metrics[name] for name in a.final.metrics},
+        )
+        for a, b in pairs
+    )
+
+
+def write_comparison(comparison: Comparison, out: Path) -> Path:
+    """Writes `compare.json` and returns its path."""
+    path = out / COMPARISON
+    files.write_json(path, comparison.model_dump(mode="json"))
+    return path
+
+
+def _task(manager: Manager, spec: Spec) -> Any:
+    return manager.registry.implementation("task", spec.task.kind)(spec.task)
+
+
+def _kept_alike(out: Path, a: RunResult, b: RunResult) -> dict[str, float | None]:
+    alike: dict[str, float | None] = {}
+    for step_a, step_b in zip(a.steps, b.steps, strict=True):
+        if step_a.kind == "prune" and step_a.plan and step_b.plan:
+            first = read_plan(run_directory(out, a.backend, a.seed) / step_a.plan, PrunePlan)
+            second = read_plan(run_directory(out, b.backend, b.seed) / step_b.plan, PrunePlan)
+            alike[step_a.plan] = same_decisions(first, second)
+    return alike
+
+
+def same_decisions(first: PrunePlan, second: PrunePlan) -> float | None:
+    """The share of channels that two plans treat alike, over the groups that both or either cut; None without any."""
+    removed = [{cut.group.name: (cut.group.size, set(cut.remove)) for cut in plan.cuts} for plan in (first, second)]
+    alike = total = 0
+    for name in removed[0].keys() | removed[1].keys():
+        size = (removed[0].get(name) or removed[1][name])[0]
+        gone = [plan.get(name, (size, set[int]())) for plan in removed]
+        if gone[0][0] != gone[1][0]:
+            return None
+        total += size
+        alike += size - len(gone[0][1] ^ gone[1][1])
+    return alike / total if total else None

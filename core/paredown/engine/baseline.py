@@ -1,0 +1,109 @@
+"""The uncompressed network: given weights, weights drawn from the seed, or trained once per content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from paredown import files
+from paredown.algorithms.initialization import draw
+from paredown.contracts import Array, Model, State
+from paredown.engine.provenance import thread_count, versions
+from paredown.engine.training import plan_training, train
+from paredown.engine.workbench import Workbench
+from paredown.errors import WeightsError
+from paredown.spec.models import BaselineConfig
+
+_SALT = 0
+
+
+def prepare_baseline(bench: Workbench) -> tuple[Model, tuple[str, ...]]:
+    """The baseline network, and notes for the reader (a head that was initialised anew, a cache that was used)."""
+    model = bench.build()
+    state, notes = _initial_state(bench, model)
+    model = bench.manager.restore(bench.backend, model, state)
+    baseline = bench.spec.baseline or BaselineConfig(epochs=0)
+    if baseline.epochs == 0:
+        return model, notes
+    cached = cache_directory() / "baselines" / f"{_content_key(bench, state, baseline)}.safetensors"
+    if cached.is_file():
+        bench.report("note", text="baseline: trained before, taken from the cache")
+        return bench.manager.restore(bench.backend, model, files.read_state(cached)), notes
+    model = train(bench, model, plan_training(baseline), salt=_SALT).model
+    files.write_state(cached, bench.state(model))
+    return model, notes
+
+
+def cache_directory() -> Path:
+    """Where trained baselines are kept: `PAREDOWN_CACHE`, else the user's cache directory."""
+    from platformdirs import user_cache_path
+
+    given = os.environ.get("PAREDOWN_CACHE")
+    return Path(given) if given else user_cache_path("paredown")
+
+
+def _initial_state(bench: Workbench, model: Model) -> tuple[State, tuple[str, ...]]:
+    empty = bench.state(model)
+    weights = bench.spec.model.weights if bench.spec.model else None
+    if weights == "pretrained":
+        return empty, ()
+    drawn = draw(empty, bench.context.seed)
+    if weights is None:
+        return drawn, ()
+    path = bench.context.base_dir / weights
+    return _merge(files.read_state(path), drawn, path)
+
+
+def _merge(given: dict[str, Array], drawn: dict[str, Array], path: Path) -> tuple[State, tuple[str, ...]]:
+    """Given weights in place of drawn ones; the head alone may differ in its number of classes."""
+    head = {name.rpartition(".")[0] for name in list(drawn)[-2:]}
+    other = [name for name in drawn if name in given and given[name].shape != drawn[name].shape]
+    anew = [name for name in other if name.rpartition(".")[0] in head]
+    missing = [name for name in drawn if name not in given]
+    unknown = [name for name in given if name not in drawn]
+    wrong = [name for name in other if name not in anew]
+    if missing or unknown or wrong:
+        parts = [
+            f"{label} {', '.join(names[:3])}{' ...' if len(names) > 3 else ''} ({len(names)})"
+            for label, names in (("missing", missing), ("unknown", unknown), ("of another shape", wrong))
+            if names
+        ]
+        raise WeightsError(
+            "the weights do not fit the network",
+            where=str(path),
+            value="; ".join(parts),
+            expected=f"{len(drawn)} arrays in neutral names, as `weights.safetensors` of a baseline has them",
+            remedy="check `model.name`, and that the names are torch's without prefixes such as `module.`",
+        )
+    notes = (f"the head ({', '.join(anew)}) has another number of classes and was initialised anew",) if anew else ()
+    return {name: drawn[name] if name in anew else given[name] for name in drawn}, notes
+
+
+def _content_key(bench: Workbench, state: State, baseline: BaselineConfig) -> str:
+    """Everything that the trained weights depend on: code, data, start, recipe, seed, device, threads."""
+    content: dict[str, Any] = {
+        "paredown": version("paredown"),
+        "versions": versions(bench.manager.registry.backends[bench.backend].distributions),
+        "backend": bench.backend,
+        "source": [bench.source.name, bench.source.num_classes, bench.source.in_channels, *bench.source.input_size],
+        "baseline": baseline.model_dump(mode="json"),
+        "seed": bench.context.seed,
+        "device": bench.context.device,
+        "threads": thread_count(bench.spec.run),
+        "data": _digest(dict(zip(("images", "labels"), bench.split("train"), strict=True))),
+        "state": _digest(state),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _digest(arrays: State) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(name.encode())
+        digest.update(str(arrays[name].shape).encode())
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()

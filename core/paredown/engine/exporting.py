@@ -1,0 +1,98 @@
+"""From a network in a framework to the canonical graph, and from the graph to a quantization plan and back."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paredown import files
+from paredown.algorithms import batches
+from paredown.algorithms.fold import find_folds
+from paredown.contracts import ExportRequest, FloatArray, Fold, Model, Outcome
+from paredown.engine.workbench import Workbench
+from paredown.errors import DeployError
+from paredown.plan import QuantPlan
+from paredown.spec.models import QuantizeStep
+
+BASELINE = "onnx/baseline-fp32.onnx"
+FINAL = "onnx/fp32.onnx"
+QUANTIZED = "onnx/int8.onnx"
+FOLD_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A network folded in the framework, and its canonical graph (an `onnx.ModelProto`)."""
+
+    folded: Model
+    folds: tuple[Fold, ...]
+    model: Any
+
+
+def folded(bench: Workbench, model: Model) -> tuple[Model, tuple[Fold, ...]]:
+    """A copy with BatchNorm folded, checked on validation images against the original.
+
+    Raises:
+        DeployError: When folding changed what the network computes.
+    """
+    folds = find_folds(bench.layers(model))
+    copy = bench.manager.fold(bench.backend, model, folds)
+    images = bench.split("validation")[0][:32]
+    before = bench.manager.evaluate(bench.backend, model, images)
+    after = bench.manager.evaluate(bench.backend, copy, images)
+    difference = relative_difference(after, before)
+    if not difference <= FOLD_TOLERANCE:
+        raise DeployError(
+            "folding BatchNorm changed the network's outputs",
+            where=f"backend {bench.backend}",
+            value=f"{difference:.2e} of the output's scale",
+            expected=f"at most {FOLD_TOLERANCE:.0e}",
+            remedy="report this network: a convolution whose output is read twice cannot be folded",
+        )
+    return copy, folds
+
+
+def canonical(bench: Workbench, model: Model, path: Path) -> Exported:
+    """The canonical graph of a network, written to `path`; a file that stands there already is taken as it is."""
+    import onnx
+
+    from paredown.deploy.canonical import canonicalize
+    from paredown.deploy.files import to_bytes
+
+    copy, folds = folded(bench, model)
+    if path.is_file():
+        return Exported(copy, folds, onnx.load(path))
+    with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
+        request = ExportRequest("onnx", Path(scratch) / "raw.onnx", bench.input_shape)
+        written = bench.manager.export(bench.backend, copy, request)
+        graph = canonicalize(onnx.load(request.path), written.names)
+    files.write_bytes(path, to_bytes(graph))
+    return Exported(copy, folds, graph)
+
+
+def calibrated_plan(bench: Workbench, step: QuantizeStep, graph: Any) -> QuantPlan:
+    """The plan of a quantization step, from the ranges that the observers saw on training images."""
+    from paredown.deploy.calibrate import calibrate
+    from paredown.deploy.points import make_plan
+
+    images = bench.split("train")[0][: step.calibration.samples]
+    options = step.activations.observer
+    observer = bench.manager.registry.implementation("observer", options.kind)
+    ranges = calibrate(graph, batches.in_order(images, step.calibration.batch_size), observer=lambda: observer(options))
+    return make_plan(graph, ranges, step, bench.spec.deploy.target)
+
+
+def simulate(bench: Workbench, model: Model, plan: QuantPlan) -> Outcome:
+    """The plan simulated in the framework, on a copy of the folded network."""
+    copy = bench.manager.fold(bench.backend, model, ())
+    return bench.manager.quantize(bench.backend, copy, plan)
+
+
+def relative_difference(found: FloatArray, expected: FloatArray) -> float:
+    """The greatest absolute difference by the greatest absolute expected value."""
+    scale = float(np.max(np.abs(expected))) or 1.0
+    return float(np.max(np.abs(found.astype(np.float64) - expected))) / scale

@@ -1,0 +1,112 @@
+"""What a run has finished, on disk, so that an interrupted run goes on from its last finished step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from paredown import files
+from paredown.errors import ArtifactError
+from paredown.plan import PrunePlan, QuantPlan
+from paredown.results import StepRecord
+from paredown.spec.base import Frozen
+
+_FILE = "journal.json"
+
+PlanT = TypeVar("PlanT", PrunePlan, QuantPlan)
+
+
+class _Content(Frozen):
+    key: dict[str, Any]
+    baseline: str | None = None
+    notes: tuple[str, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+
+
+class Journal:
+    """The record of one run's directory. Each entry is written only after the files that it names."""
+
+    def __init__(self, directory: Path, content: _Content) -> None:
+        self.directory = directory
+        self._content = content
+
+    @classmethod
+    def open(cls, directory: Path, key: dict[str, Any]) -> Journal:
+        """The journal of a directory, new or begun by a run of the same key.
+
+        Raises:
+            ArtifactError: When the directory holds another run, or its journal cannot be read.
+        """
+        path = directory / _FILE
+        if not path.exists():
+            return cls(directory, _Content(key=key))
+        try:
+            content = _Content.model_validate(files.read_json(path))
+        except ValidationError as error:
+            raise ArtifactError(
+                "the journal of this run is damaged", where=str(path), remedy="choose another --out"
+            ) from error
+        differing = sorted(name for name in key if content.key.get(name) != key[name])
+        if differing:
+            raise ArtifactError(
+                "this place holds another run",
+                where=str(directory),
+                value=f"another {', '.join(differing)}",
+                expected="the run that was begun here, or an empty place",
+                remedy="choose another --out, or start over with --fresh",
+            )
+        return cls(directory, content)
+
+    @property
+    def baseline(self) -> str | None:
+        """The file of the baseline's weights, once it is prepared."""
+        return self._content.baseline
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader should know about the baseline."""
+        return self._content.notes
+
+    @property
+    def steps(self) -> tuple[StepRecord, ...]:
+        """The finished steps, in order."""
+        return self._content.steps
+
+    def finish_baseline(self, weights: str, notes: tuple[str, ...]) -> None:
+        """Records the baseline."""
+        self._write(self._content.model_copy(update={"baseline": weights, "notes": notes}))
+
+    def finish_step(self, record: StepRecord) -> None:
+        """Records a step."""
+        self._write(self._content.model_copy(update={"steps": (*self._content.steps, record)}))
+
+    def prune_plans(self) -> tuple[PrunePlan, ...]:
+        """The plans of the finished pruning steps, in order: they rebuild the network's shapes from its base."""
+        return tuple(
+            read_plan(self.directory / record.plan, PrunePlan)
+            for record in self.steps
+            if record.plan and record.kind == "prune"
+        )
+
+    def _write(self, content: _Content) -> None:
+        files.write_json(self.directory / _FILE, content.model_dump(mode="json"))
+        self._content = content
+
+
+def read_plan(path: Path, model: type[PlanT]) -> PlanT:
+    """Reads a plan.
+
+    Raises:
+        ArtifactError: When the file is missing, damaged, or another kind of plan.
+    """
+    try:
+        return model.model_validate(files.read_json(path))
+    except ValidationError as error:
+        raise ArtifactError(
+            f"this is no {model.__name__}",
+            where=str(path),
+            value=str(error.errors()[0]["msg"]),
+            remedy="run the spec again",
+        ) from error

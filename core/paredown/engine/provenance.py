@@ -1,0 +1,57 @@
+"""What a result came from."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from paredown.results import Provenance
+from paredown.spec.models import RunConfig
+
+_OURS = ("paredown", "numpy", "onnx", "onnxruntime", "onnxslim")
+
+
+def versions(distributions: Iterable[str]) -> dict[str, str]:
+    """Installed versions by distribution; what is not installed is left out."""
+    found = {}
+    for name in distributions:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def thread_count(run: RunConfig) -> int:
+    """How many threads to train with: the number given, or every core that this process may use."""
+    if run.threads != "auto":
+        return run.threads
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gather(distributions: Iterable[str], *, spec_hash: str, device: str, threads: int) -> Provenance:
+    """The provenance of a run on this machine."""
+    return Provenance(
+        versions=versions([*_OURS, *distributions]),
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        cpu=_cpu(),
+        spec_hash=spec_hash,
+        device=device,
+        threads=threads,
+    )
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    fields = dict(line.split("\t: ", 1) for line in lines if "\t: " in line)
+    name = next((value for key, value in fields.items() if key.strip() == "model name"), "unknown")
+    flags = next((value.split() for key, value in fields.items() if key.strip() == "flags"), [])
+    features = [flag for flag in ("avx2", "avx512f", "avx_vnni", "avx512_vnni") if flag in flags]
+    return f"{name} ({', '.join(features)})" if features else name

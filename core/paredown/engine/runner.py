@@ -1,0 +1,168 @@
+"""One run: a spec on one backend with one seed, from the baseline to `result.json`."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import time
+from pathlib import Path
+
+from paredown import files
+from paredown.contracts import Model, RunContext
+from paredown.engine import exporting, provenance
+from paredown.engine.baseline import prepare_baseline
+from paredown.engine.deployment import Deployment, as_figures, deploy
+from paredown.engine.given import GivenWorkbench
+from paredown.engine.journal import Journal, read_plan
+from paredown.engine.steps import StepInput, StepOutput, perform
+from paredown.engine.workbench import Report, Workbench, _silent
+from paredown.manager import Manager
+from paredown.plan import QuantPlan
+from paredown.results import RunResult, StepRecord
+from paredown.spec.canonical import spec_hash
+from paredown.spec.models import Spec
+
+RESULT = "result.json"
+WEIGHTS = "weights.safetensors"
+_BASELINE_WEIGHTS = "weights-baseline.safetensors"
+
+
+def run_one(
+    manager: Manager,
+    spec: Spec,
+    backend: str,
+    seed: int,
+    directory: Path,
+    *,
+    base_dir: Path,
+    fresh: bool = False,
+    report: Report = _silent,
+) -> RunResult:
+    """Runs a spec on one backend with one seed, going on from the last finished step of `directory`.
+
+    Args:
+        manager: With the backend's plugin registered.
+        spec: Complete and validated.
+        backend: The backend's name.
+        seed: One of the spec's seeds, or another.
+        directory: Where everything is written: plans, weights, ONNX files, the journal, `result.json`.
+        base_dir: Where relative paths of the spec start from.
+        fresh: Forgets what the directory holds.
+        report: Is told of events: `stage`, `epoch`, `note`.
+    """
+    if fresh:
+        shutil.rmtree(directory, ignore_errors=True)
+    distributions = manager.registry.backends[backend].distributions
+    key = {
+        "spec": work_hash(spec),
+        "backend": backend,
+        "seed": seed,
+        "versions": provenance.versions(["paredown", *distributions]),
+    }
+    journal = Journal.open(directory, key)
+    if (directory / RESULT).exists():
+        return RunResult.model_validate(files.read_json(directory / RESULT))
+    files.write_json(directory / "spec.json", spec.model_dump(mode="json"))
+    context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir)
+    bench = Workbench(manager, backend, spec, context, report)
+    baseline, final = _work(bench, journal)
+    deployment = deploy(bench, baseline, final, _quant_plan(journal), directory)
+    result = _result(bench, journal, deployment)
+    files.write_json(directory / RESULT, result.model_dump(mode="json"))
+    return result
+
+
+def run_given(bench: GivenWorkbench, directory: Path, notes: tuple[str, ...]) -> tuple[Model, RunResult]:
+    """Compresses a network that the caller holds; the directory is started over, since a given object has no name."""
+    shutil.rmtree(directory, ignore_errors=True)
+    journal = Journal.open(directory, {"spec": work_hash(bench.spec), "backend": bench.backend, "given": True})
+    baseline = bench.build()
+    files.write_state(directory / _BASELINE_WEIGHTS, bench.state(baseline))
+    journal.finish_baseline(_BASELINE_WEIGHTS, notes)
+    final = _take_steps(bench, journal, bench.build())
+    result = _result(bench, journal, deploy(bench, baseline, final, _quant_plan(journal), directory))
+    files.write_json(directory / RESULT, result.model_dump(mode="json"))
+    return final, result
+
+
+def _work(bench: Workbench, journal: Journal) -> tuple[Model, Model]:
+    """The baseline and the network after all steps; finished parts are restored, not repeated."""
+    directory = journal.directory
+    if journal.baseline is None:
+        bench.report("stage", text="baseline")
+        model, notes = prepare_baseline(bench)
+        files.write_state(directory / _BASELINE_WEIGHTS, bench.state(model))
+        journal.finish_baseline(_BASELINE_WEIGHTS, notes)
+    baseline = bench.build(state=files.read_state(directory / _BASELINE_WEIGHTS))
+    model = bench.build(journal.prune_plans(), files.read_state(directory / _latest_weights(journal)))
+    return baseline, _take_steps(bench, journal, model)
+
+
+def _take_steps(bench: Workbench, journal: Journal, model: Model) -> Model:
+    """Performs the steps that the journal does not hold, and records each."""
+    directory = journal.directory
+    start = files.read_state(directory / _BASELINE_WEIGHTS)
+    for index in range(len(journal.steps), len(bench.spec.steps)):
+        step = bench.spec.steps[index]
+        kind = str(getattr(step, "kind", ""))
+        bench.report("stage", text=f"step {index + 1} of {len(bench.spec.steps)}: {kind}")
+        began = time.monotonic()
+        output = perform(bench, step, StepInput(model, start, index, directory))
+        model = output.model
+        seconds = round(time.monotonic() - began, 3)
+        journal.finish_step(_record(bench, directory, index, kind, output, seconds))
+        bench.manager.on_step_end(bench.backend, step, copy.deepcopy(output.evidence))
+    files.write_state(directory / WEIGHTS, bench.state(model))
+    return model
+
+
+def _record(bench: Workbench, directory: Path, index: int, kind: str, output: StepOutput, seconds: float) -> StepRecord:
+    """Writes a step's plan and weights, and returns the entry that names them."""
+    plan = f"plan-{index}.json" if output.plan is not None else None
+    if output.plan is not None:
+        files.write_json(directory / f"plan-{index}.json", output.plan.model_dump(mode="json"))
+    weights = f"weights-{index}.safetensors"
+    files.write_state(directory / weights, bench.state(output.model))
+    return StepRecord(index=index, kind=kind, plan=plan, weights=weights, seconds=seconds, evidence=output.evidence)
+
+
+def _latest_weights(journal: Journal) -> str:
+    return journal.steps[-1].weights if journal.steps else _BASELINE_WEIGHTS
+
+
+def _quant_plan(journal: Journal) -> QuantPlan | None:
+    plans = [record.plan for record in journal.steps if record.kind == "quantize" and record.plan]
+    return read_plan(journal.directory / plans[-1], QuantPlan) if plans else None
+
+
+def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunResult:
+    delivered = next(one for one in deployment.candidates if one.delivered)
+    spec = bench.spec
+    return RunResult(
+        backend=bench.backend,
+        seed=bench.context.seed,
+        baseline=deployment.baseline,
+        final=as_figures(delivered.model_dump()),
+        delivered=delivered.file,
+        baseline_file=exporting.BASELINE,
+        candidates=deployment.candidates,
+        steps=journal.steps,
+        missed=deployment.missed,
+        notes=journal.notes,
+        provenance=provenance.gather(
+            bench.manager.registry.backends[bench.backend].distributions,
+            spec_hash=spec_hash(spec),
+            device=spec.run.device,
+            threads=provenance.thread_count(spec.run),
+        ),
+    )
+
+
+def work_hash(spec: Spec) -> str:
+    """The hash of what one run does: another backend or seed added to a spec leaves finished runs valid."""
+    return spec_hash(spec.model_copy(update={"name": "any", "backends": ("any",), "seeds": (0,)}))
+
+
+def run_directory(out: Path, backend: str, seed: int) -> Path:
+    """Where the run of one backend and seed lies within the output directory."""
+    return out / backend / f"seed-{seed}"

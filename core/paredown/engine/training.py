@@ -1,0 +1,66 @@
+"""Training steps: the plan of the loss, and what the backend's one loop is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from paredown.algorithms.schedules import learning_rate
+from paredown.contracts import Model, Outcome, TrainingRun
+from paredown.engine.workbench import Workbench
+from paredown.plan import DistillPlan, PlannedLoss
+from paredown.spec.base import ComponentConfig
+from paredown.spec.models import BaselineConfig, TrainConfig
+
+LABELS_ONLY = (PlannedLoss(kind="hard_label", options={}, weight=1.0),)
+
+
+def planned_losses(losses: Sequence[ComponentConfig]) -> tuple[PlannedLoss, ...]:
+    """The terms of a spec's losses: `weight` apart from the options of each kind."""
+    planned = []
+    for loss in losses:
+        options = loss.model_dump(exclude={"kind"})
+        planned.append(PlannedLoss(kind=loss.kind, weight=float(options.pop("weight", 1.0)), options=options))
+    return tuple(planned)
+
+
+def plan_training(
+    train: TrainConfig | BaselineConfig, losses: tuple[PlannedLoss, ...] = LABELS_ONLY, teacher: str | None = None
+) -> DistillPlan:
+    """The plan of one training step."""
+    return DistillPlan(
+        losses=losses,
+        teacher=teacher,
+        epochs=train.epochs,
+        batch_size=train.batch_size,
+        optimizer=train.optimizer,
+        schedule=train.schedule,
+    )
+
+
+def train(bench: Workbench, model: Model, plan: DistillPlan, *, salt: int, teacher: Model | None = None) -> Outcome:
+    """Trains a network by a plan.
+
+    Args:
+        bench: The run.
+        model: The student.
+        plan: The loss, the optimizer, the length.
+        salt: Which training of the run this is, so that each sees the images in another order.
+        teacher: The teacher, where the plan names one.
+    """
+    seed = bench.context.seed * 1_000 + salt
+    steps, epoch = bench.epochs(plan.batch_size, seed)
+
+    def on_epoch(index: int, loss: float) -> None:
+        bench.report("epoch", epoch=index + 1, epochs=plan.epochs, loss=loss)
+
+    registry = bench.manager.registry
+    run = TrainingRun(
+        batches=epoch,
+        steps_per_epoch=steps,
+        learning_rate=learning_rate(plan.schedule, plan.optimizer.lr, plan.epochs, steps),
+        losses=[registry.implementation("distill_loss", loss.kind, backend=bench.backend) for loss in plan.losses],
+        seed=seed,
+        teacher=teacher,
+        on_epoch=on_epoch,
+    )
+    return bench.manager.distill(bench.backend, model, plan, run)

@@ -1,0 +1,179 @@
+"""One backend, one seed, one spec: everything that the steps share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from paredown.algorithms import batches
+from paredown.algorithms.surgery import cut_state
+from paredown.contracts import (
+    DataSplits,
+    FloatArray,
+    IntArray,
+    LayerInfo,
+    MeasureRequest,
+    Model,
+    ModelSource,
+    Outcome,
+    RunContext,
+    Split,
+    State,
+    Task,
+)
+from paredown.errors import BackendFailed, DataError, ModelError
+from paredown.manager import Manager
+from paredown.plan import PrunePlan
+from paredown.spec.models import Spec
+
+EVALUATION_BATCH = 128
+
+Report = Callable[..., None]
+"""Takes the name of an event and its fields; see `paredown.engine.events`."""
+
+
+def _silent(event: str, **fields: Any) -> None:
+    """Nobody listens."""
+
+
+@dataclass
+class Workbench:
+    """Holds the manager, the spec and what was resolved from it; hands the chosen backend's hooks their arguments."""
+
+    manager: Manager
+    backend: str
+    spec: Spec
+    context: RunContext
+    report: Report = field(default=_silent)
+
+    @cached_property
+    def data(self) -> DataSplits:
+        """The dataset, loaded once."""
+        config = self.spec.data
+        if config is None:
+            raise DataError(
+                "the spec names no data", where="data", expected="a kind of data", remedy="add `data: {kind: digits}`"
+            )
+        load = self.manager.registry.implementation("data", config.kind)
+        data: DataSplits = load(config)
+        for name in ("train", "validation", "test"):
+            images, labels = self.split(name, data)
+            if not len(labels) or not np.isfinite(images).all():
+                fault = "holds NaN or infinity" if len(labels) else "is empty"
+                raise DataError(
+                    f"the {name} split {fault}", where=f"data {data.name}", remedy="mend the data or its limit"
+                )
+        return data
+
+    @cached_property
+    def task(self) -> Task:
+        """The task, which knows the metrics."""
+        task: Task = self.manager.registry.implementation("task", self.spec.task.kind)(self.spec.task)
+        return task
+
+    @cached_property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width), checked against the data."""
+        source = self.source
+        shape = (source.in_channels, *source.input_size)
+        channels, height, width = self.data.input_shape
+        if shape != (channels, height, width):
+            raise ModelError(
+                "the network's input is not what the data gives",
+                where="model.in_channels, model.input_size",
+                value=f"{shape}",
+                expected=f"{self.data.input_shape} (channels, height, width)",
+                remedy=f"write `in_channels: {channels}, input_size: [{height}, {width}]`",
+            )
+        if source.num_classes < self.data.num_classes:
+            raise ModelError(
+                "the network has fewer outputs than the data has classes",
+                where="model.num_classes",
+                value=str(source.num_classes),
+                expected=f"at least {self.data.num_classes}",
+                remedy=f"write `num_classes: {self.data.num_classes}`",
+            )
+        return shape
+
+    @cached_property
+    def source(self) -> ModelSource:
+        """The network that the spec names."""
+        model = self.spec.model
+        if model is None:
+            raise ModelError(
+                "the spec names no network", where="model", remedy="add `model: {kind: zoo, name: resnet20}`"
+            )
+        return ModelSource(
+            name=model.name,
+            num_classes=model.num_classes,
+            in_channels=model.in_channels,
+            input_size=model.input_size,
+            pretrained=model.weights == "pretrained",
+        )
+
+    def split(self, name: Split, data: DataSplits | None = None) -> tuple[FloatArray, Any]:
+        """Images and labels of a split."""
+        pair: tuple[FloatArray, Any] = getattr(data or self.data, name)
+        return pair
+
+    def epochs(self, batch_size: int, seed: int) -> tuple[int, Callable[[int], Iterator[tuple[FloatArray, IntArray]]]]:
+        """How many batches an epoch has, and the batches of each epoch."""
+        data = self.split("train")
+
+        def epoch(index: int) -> Iterator[tuple[FloatArray, IntArray]]:
+            return batches.epoch_batches(data, batch_size, seed, index)
+
+        return batches.batch_count(len(data[1]), batch_size), epoch
+
+    def build(self, plans: tuple[PrunePlan, ...] = (), state: State | None = None) -> Model:
+        """The base network, cut by the plans in order, holding the given arrays."""
+        model = self.manager.load_model(self.backend, self.source, self.context)
+        for plan in plans:
+            model = self.cut(model, plan).model
+        return model if state is None else self.manager.restore(self.backend, model, state)
+
+    def cut(self, model: Model, plan: PrunePlan) -> Outcome:
+        """Lets the backend cut a plan's channels, and holds what it left against core's own slicing of the arrays.
+
+        Raises:
+            PlanError: The plan does not fit the network.
+            BackendFailed: An array is not what the plan says.
+        """
+        expected = cut_state(self.state(model), plan.cuts)
+        outcome = self.manager.prune(self.backend, model, plan)
+        found = self.state(outcome.model)
+        wrong = [name for name in expected if name not in found or not np.array_equal(found[name], expected[name])]
+        unknown = sorted(set(found) - set(expected))
+        if wrong or unknown:
+            raise BackendFailed(
+                "the backend's surgery is not what the plan says",
+                where=f"backend {self.backend}, {(wrong or unknown)[0]}",
+                value=f"{len(wrong)} arrays differ, {len(unknown)} are new",
+                expected="every array cut at the plan's indices, and no other change",
+                remedy="report this network to the backend's authors",
+            )
+        return outcome
+
+    def state(self, model: Model) -> State:
+        """The network's arrays under neutral names."""
+        return self.manager.save(self.backend, model)
+
+    def layers(self, model: Model) -> tuple[LayerInfo, ...]:
+        """The network's layers in order of execution."""
+        return self.manager.measure(self.backend, model, MeasureRequest("layers", self.input_shape)).layers
+
+    def outputs(self, model: Model, split: Split) -> FloatArray:
+        """What the network answers to every image of a split, in order."""
+        images, _ = self.split(split)
+        pieces = [
+            self.manager.evaluate(self.backend, model, batch) for batch in batches.in_order(images, EVALUATION_BATCH)
+        ]
+        return np.concatenate(pieces)
+
+    def metrics(self, model: Model, split: Split) -> dict[str, float]:
+        """The task's metrics of the network in the framework."""
+        return self.task.metrics(self.outputs(model, split), self.split(split)[1])

@@ -1,0 +1,90 @@
+"""A run in a process of its own: a request on standard input, events on standard output, both lines of JSON.
+
+Two frameworks in one process slow each other down, and an exporter may die of a signal that nobody can catch. The
+parent keeps standard input open for as long as it lives; when it closes, this process ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from paredown.engine.runner import run_one
+from paredown.errors import ArtifactError, ParedownError
+from paredown.manager import Manager
+from paredown.spec.loader import load_spec
+
+
+def main() -> int:
+    """Runs the request and returns the exit code; what frameworks print goes to standard error."""
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    report = _reporter(channel)
+    try:
+        manager = Manager.discover()
+        spec = load_spec(request["spec"], manager.registry)
+        directory = Path(request["directory"])
+        directory.mkdir(parents=True, exist_ok=True)
+        with _locked(directory):
+            result = run_one(
+                manager,
+                spec,
+                request["backend"],
+                request["seed"],
+                directory,
+                base_dir=Path(request["base_dir"]),
+                fresh=request["fresh"],
+                report=report,
+            )
+    except ParedownError as error:
+        report("error", error=error.to_dict())
+        return error.exit_code
+    report("result", result=result.model_dump(mode="json"))
+    return 0
+
+
+def _reporter(channel: TextIO) -> Callable[..., None]:
+    def report(event: str, **fields: Any) -> None:
+        channel.write(json.dumps({"event": event, **fields}) + "\n")
+        channel.flush()
+
+    return report
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(3)
+
+
+class _locked:  # noqa: N801
+    """Holds the directory for one process; the lock goes with the process, however it ends."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory.parent / f".{directory.name}.lock"
+
+    def __enter__(self) -> None:
+        import fcntl
+
+        self._file = self._path.open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ArtifactError(
+                "another process is working in this place",
+                where=str(self._path),
+                remedy="wait for it, or choose another --out",
+            ) from error
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
