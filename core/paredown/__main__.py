@@ -1,0 +1,5 @@
+"""`python -m paredown` is the `paredown` command."""
+
+from paredown.cli import main
+
+main()

@@ -1,0 +1,74 @@
+"""The comparison as one self-contained HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paredown import files
+from paredown.report.plots import accuracy_plot
+from paredown.report.rows import COLUMNS, blocks, count
+from paredown.results import Comparison, StepRecord
+
+if TYPE_CHECKING:
+    from paredown.manager import Manager
+
+REPORT = "report.html"
+
+
+def write_report(comparison: Comparison, out: Path, manager: Manager) -> Path:
+    """Writes `report.html` and returns its path; plugins add sections through `report_sections`."""
+    path = out / REPORT
+    files.write_text(path, render(comparison, manager.report_sections(comparison)))
+    return path
+
+
+def render(comparison: Comparison, sections: list[tuple[str, str]]) -> str:
+    """The page as text; everything that comes from a spec or a plugin is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("paredown.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    plots = _plots(comparison)
+    page: str = environment.get_template("report.html.j2").render(
+        comparison=comparison,
+        columns=COLUMNS,
+        blocks=blocks(comparison),
+        plots=plots,
+        describe=describe,
+        sections=sections,
+    )
+    return page
+
+
+def describe(step: StepRecord) -> list[tuple[str, str]]:
+    """What a step did, as pairs of a name and a short text."""
+    return [(name.replace("_", " "), _shown(value)) for name, value in step.evidence.items()]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict) and value.keys() == {"before", "after"}:
+        return f"{_shown(value['before'])} → {_shown(value['after'])}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_shown(part)}" for name, part in value.items()) or "none"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_shown(part) for part in value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return count(value) if isinstance(value, int) else str(value)
+
+
+def _plots(comparison: Comparison) -> list[str]:
+    if not comparison.runs:
+        return []
+    return [
+        accuracy_plot(comparison, "latency_ms", "latency of one image, one thread (ms)", first=True),
+        accuracy_plot(comparison, "bytes", "file size (bytes)", first=False),
+    ]

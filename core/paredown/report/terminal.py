@@ -1,0 +1,38 @@
+"""The comparison as a table in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from paredown.report.rows import COLUMNS, blocks
+from paredown.results import Comparison
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Prints the table, the agreement between backends, and what was missed or failed."""
+    table = Table(title=comparison.name, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for index, column in enumerate(COLUMNS):
+        table.add_column(column, justify="right" if index else "left", no_wrap=index == 0)
+    for block in blocks(comparison):
+        table.add_row(f"[bold]{block.title}[/bold]")
+        for row in block.rows:
+            mark = "[green]>[/green] " if row.delivered else "  "
+            table.add_row(mark + row.label, *row.cells)
+    console.print(table)
+    if comparison.runs:
+        console.print("  > delivered; accuracy on the test split, of the file in the runtime", style="dim")
+    for one in comparison.agreement:
+        console.print(
+            f"{one.backends[0]} and {one.backends[1]}, seed {one.seed}: the delivered files agree on"
+            f" {one.predictions:.1%} of the test images"
+        )
+    for run in comparison.runs:
+        for note in run.notes:
+            console.print(f"{run.backend}, seed {run.seed}: note: {note}")
+        for missed in run.missed:
+            console.print(f"{run.backend}, seed {run.seed}: missed: {missed}", style="yellow")
+    for failure in comparison.failures:
+        console.print(f"{failure.backend}, seed {failure.seed}: failed", style="red")
+        for problem in failure.problems:
+            console.print(problem.render(), markup=False, highlight=False)
