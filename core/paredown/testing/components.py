@@ -1,0 +1,141 @@
+"""What every component of a kind must do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from paredown.contracts import DataSplits, Runtime
+from paredown.errors import DeployError
+from paredown.manager import Manager
+
+
+class _ComponentConformance:
+    """Set `name`, and `options` where the component has some that are required."""
+
+    slot: ClassVar[str]
+    name: str
+    options: ClassVar[dict[str, Any]] = {}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def manager(cls) -> Manager:
+        return Manager.discover()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def config(cls, manager: Manager) -> Any:
+        return manager.registry.components[cls.slot, cls.name].config.model_validate({"kind": cls.name, **cls.options})
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def implementation(cls, manager: Manager) -> Any:
+        return manager.registry.implementation(cls.slot, cls.name)
+
+    def test_its_kind_stands_in_the_schema(self, manager: Manager) -> None:
+        definitions = manager.registry.json_schema()["$defs"].values()
+        assert any(one.get("properties", {}).get("kind", {}).get("const") == self.name for one in definitions)
+
+    def test_its_options_are_frozen_and_refuse_what_they_do_not_know(self, config: Any) -> None:
+        with pytest.raises(ValidationError):
+            config.kind = "other"
+        with pytest.raises(ValidationError):
+            type(config)(kind=self.name, no_such_option=1, **self.options)
+
+
+class CriterionConformance(_ComponentConformance):
+    """A pruning criterion: one finite score a channel, the same for the same numbers."""
+
+    slot = "criterion"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def slices(cls) -> list[Any]:
+        generator = np.random.default_rng(0)
+        return [generator.standard_normal((12, 27)), generator.standard_normal((12, 1))]
+
+    def test_it_gives_one_finite_score_a_channel(self, implementation: Any, config: Any, slices: list[Any]) -> None:
+        scores = np.asarray(implementation(slices, config))
+        assert scores.shape == (12,)
+        assert np.isfinite(scores).all()
+
+    def test_it_repeats_itself_and_leaves_its_input_alone(
+        self, implementation: Any, config: Any, slices: list[Any]
+    ) -> None:
+        copies = [values.copy() for values in slices]
+        first, second = implementation(slices, config), implementation(slices, config)
+        np.testing.assert_array_equal(first, second)
+        for values, copy in zip(slices, copies, strict=True):
+            np.testing.assert_array_equal(values, copy)
+
+
+class ObserverConformance(_ComponentConformance):
+    """An observer: a range that is ordered, finite, and streams."""
+
+    slot = "observer"
+
+    def test_its_range_is_ordered_and_finite(self, implementation: Any, config: Any) -> None:
+        observer = implementation(config)
+        observer.update(np.linspace(-1, 3, 100, dtype=np.float32))
+        low, high = observer.range()
+        assert -1 <= low < high <= 3
+
+    def test_more_batches_do_not_make_it_forget(self, implementation: Any, config: Any) -> None:
+        observer = implementation(config)
+        for _ in range(3):
+            observer.update(np.linspace(-1, 3, 100, dtype=np.float32))
+        low, high = observer.range()
+        assert low < 0 < high
+
+
+class DataConformance(_ComponentConformance):
+    """A dataset: three splits, normalised, the same every time."""
+
+    slot = "data"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def splits(cls, implementation: Any, config: Any) -> DataSplits:
+        loaded: DataSplits = implementation(config)
+        return loaded
+
+    def test_images_are_float32_nchw_and_labels_int64(self, splits: DataSplits) -> None:
+        for images, labels in (splits.train, splits.validation, splits.test):
+            assert images.dtype == np.float32
+            assert labels.dtype == np.int64
+            assert images.shape[1:] == splits.input_shape
+            assert len(images) == len(labels) > 0
+            assert labels.min() >= 0
+            assert labels.max() < splits.num_classes
+
+    def test_it_is_split_the_same_way_every_time(self, splits: DataSplits, implementation: Any, config: Any) -> None:
+        again = implementation(config)
+        np.testing.assert_array_equal(again.test[0], splits.test[0])
+        np.testing.assert_array_equal(again.train[1], splits.train[1])
+
+    def test_no_test_image_is_trained_on(self, splits: DataSplits) -> None:
+        seen = {image.tobytes() for image in splits.train[0]}
+        shared = sum(image.tobytes() in seen for image in splits.test[0])
+        assert shared <= 0.01 * len(splits.test[0])  # real data holds a few true duplicates
+
+
+class RuntimeConformance(_ComponentConformance):
+    """A runtime: refuses what is no file of its own, and knows its versions."""
+
+    slot = "runtime"
+
+    def test_what_is_no_network_is_a_deploy_error_that_names_it(
+        self, implementation: Any, config: Any, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "broken.onnx"
+        path.write_bytes(b"this is no network")
+        runtime: Runtime = implementation(config)
+        with pytest.raises(DeployError, match=r"broken\.onnx"):
+            runtime.load(path, threads=1)
+
+    def test_it_says_its_versions(self, implementation: Any, config: Any) -> None:
+        assert all(implementation(config).versions().values())

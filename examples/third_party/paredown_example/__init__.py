@@ -1,0 +1,1 @@
+"""A plugin for paredown: the `lp` criterion, and a line in the log after each step."""

@@ -1,0 +1,18 @@
+"""The plugin's own tests: the public conformance suite, and the formula by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+from paredown_example.criterion import lp
+from paredown_example.plugin import LpCriterion
+
+from paredown.testing import CriterionConformance
+
+
+class TestLp(CriterionConformance):
+    name = "lp"
+
+
+def test_p_three_by_hand():
+    slices = [np.array([[1.0, -2.0], [3.0, 0.0]])]
+    np.testing.assert_array_equal(lp(slices, LpCriterion(p=3)), [9, 27])
