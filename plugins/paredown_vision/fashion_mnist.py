@@ -59,7 +59,7 @@ def _find(directory: Path, name: str) -> Path:
 
 
 def _read_idx(path: Path, dimensions: int) -> Array:
-    """Reads an IDX file: two zero bytes, the type (8, unsigned bytes), the number of axes, their lengths, the values."""
+    """Reads an IDX file: two zero bytes, the type (8, bytes), the number of axes, their lengths, the values."""
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError) as error:
