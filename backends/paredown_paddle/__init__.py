@@ -1,0 +1,1 @@
+"""The Paddle backend of paredown."""

@@ -1,0 +1,116 @@
+"""The one training loop: with a teacher or without."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from paredown.contracts import FloatArray, IntArray, Outcome, TrainingRun
+from paredown.errors import ParedownError
+from paredown.plan import DistillPlan
+from paredown.spec.models import SgdConfig
+from paredown_paddle.framework import paddle, quiet
+from paredown_paddle.names import origin, tensors
+
+
+def distill(model: Any, plan: DistillPlan, run: TrainingRun) -> Outcome:
+    """Trains a network in place, and leaves it in evaluation mode.
+
+    Dropout draws from the seed that the network was loaded with, so that a step gives the same after a restart.
+
+    Raises:
+        ParedownError: When the loss is no longer a finite number, and says at which epoch and step; or when a tensor of
+            the network is not, after an epoch.
+    """
+    paddle.seed(origin(model).seed)
+    optimizer = make_optimizer(model, plan)
+    losses: list[float] = []
+    for epoch in range(plan.epochs):
+        with quiet():
+            losses.append(_epoch(model, plan, run, optimizer, epoch))
+        _require_finite(model, epoch)
+        run.on_epoch(epoch, losses[-1])
+    model.eval()
+    return Outcome(model, {"loss": losses})
+
+
+def make_optimizer(model: Any, plan: DistillPlan) -> Any:
+    """The optimizer of a plan over all parameters that learn; weight decay means what it means in torch."""
+    config = plan.optimizer
+    parameters = [parameter for parameter in model.parameters() if not parameter.stop_gradient]
+    if isinstance(config, SgdConfig):
+        return paddle.optimizer.Momentum(
+            learning_rate=config.lr,
+            momentum=config.momentum,
+            use_nesterov=config.nesterov,
+            weight_decay=config.weight_decay or None,
+            parameters=parameters,
+        )
+    return paddle.optimizer.AdamW(
+        learning_rate=config.lr,
+        beta1=config.betas[0],
+        beta2=config.betas[1],
+        epsilon=config.eps,
+        weight_decay=config.weight_decay,
+        parameters=parameters,
+    )
+
+
+def _epoch(model: Any, plan: DistillPlan, run: TrainingRun, optimizer: Any, epoch: int) -> float:
+    """Trains for one epoch; returns the mean loss of its images."""
+    model.train()
+    total, count = 0.0, 0
+    for index, (images, labels) in enumerate(run.batches(epoch)):
+        step = epoch * run.steps_per_epoch + index
+        optimizer.set_lr(run.learning_rate(step))
+        value = _step(model, plan, run, optimizer, images, labels)
+        if not math.isfinite(value):
+            raise _diverged(f"epoch {epoch + 1}, step {step + 1}", str(value))
+        total += value * len(labels)
+        count += len(labels)
+    return total / count
+
+
+def _require_finite(model: Any, epoch: int) -> None:
+    """Looks into the network itself: Paddle's relu turns NaN into 0, so the loss may not show it."""
+    for name, slot in tensors(model).items():
+        if not bool(paddle.isfinite(slot.tensor).all()):
+            raise _diverged(f"epoch {epoch + 1}, {name}", "NaN or infinity in this tensor")
+
+
+def _step(
+    model: Any, plan: DistillPlan, run: TrainingRun, optimizer: Any, images: FloatArray, labels: IntArray
+) -> float:
+    inputs = paddle.to_tensor(np.ascontiguousarray(images))
+    targets = paddle.to_tensor(np.ascontiguousarray(labels))
+    student = model(inputs)
+    teacher = _teach(run.teacher, inputs)
+    terms = [
+        term.weight * implementation(student, teacher, targets, term.options)
+        for term, implementation in zip(plan.losses, run.losses, strict=True)
+    ]
+    loss = sum(terms[1:], terms[0])
+    loss.backward()
+    optimizer.step()
+    optimizer.clear_grad()
+    return float(loss)
+
+
+def _teach(teacher: Any, inputs: Any) -> Any:
+    if teacher is None:
+        return None
+    teacher.eval()
+    with paddle.no_grad():
+        return teacher(inputs)
+
+
+def _diverged(where: str, value: str) -> ParedownError:
+    return ParedownError(
+        "training diverged: its numbers are no longer finite",
+        where=where,
+        value=value,
+        expected="finite numbers",
+        remedy="look for NaN in the images; lower the learning rate, or add warmup_epochs to the schedule",
+    )

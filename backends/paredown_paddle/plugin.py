@@ -1,0 +1,157 @@
+"""The Paddle backend: every hook that it implements. Nothing heavy is imported until a hook needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from paredown.contracts import (
+    BackendInfo,
+    Component,
+    ExportRequest,
+    ExportResult,
+    Fold,
+    Measurements,
+    MeasureRequest,
+    Model,
+    ModelSource,
+    Outcome,
+    RunContext,
+    State,
+    TrainingRun,
+)
+from paredown.markers import hookimpl
+from paredown.plan import DistillPlan, PrunePlan, QuantPlan
+from paredown_paddle.zoo_names import OWN, VISION
+
+if TYPE_CHECKING:
+    from paredown.contracts import FloatArray
+
+NAME = "paddle"
+
+
+@hookimpl
+def register_backend() -> BackendInfo:
+    """Announces Paddle."""
+    return BackendInfo(
+        name=NAME,
+        title="PaddlePaddle",
+        distributions=("paddlepaddle", "paddleslim", "paddle2onnx"),
+        install='pip install "paredown[paddle]"',
+        models=(*OWN, *VISION),
+        base_class=("paddle.nn", "Layer"),
+        formats=("paddle",),
+    )
+
+
+@hookimpl
+def register_components() -> Sequence[Component]:
+    """Announces Paddle's implementations of the losses that core declares."""
+    return tuple(
+        Component("distill_loss", name, f"paredown_paddle.losses:{name}", backend=NAME) for name in ("hard_label", "kl")
+    )
+
+
+@hookimpl
+def load_model(backend: str, source: ModelSource, run: RunContext) -> Model | None:
+    """Builds a network of the zoo."""
+    if backend != NAME:
+        return None
+    from paredown_paddle.model import load
+
+    return load(source, run)
+
+
+@hookimpl
+def measure(backend: str, model: Model, request: MeasureRequest) -> Measurements | None:
+    """Measures layers or groups."""
+    if backend != NAME:
+        return None
+    if request.what == "layers":
+        from paredown_paddle.layers import measure_layers
+
+        return Measurements(layers=measure_layers(model, request.input_shape))
+    from paredown_paddle.groups import measure_groups
+
+    return measure_groups(model, request.input_shape)
+
+
+@hookimpl
+def prune(backend: str, model: Model, plan: PrunePlan) -> Outcome | None:
+    """Cuts channels."""
+    if backend != NAME:
+        return None
+    from paredown_paddle.prune import prune as act
+
+    return act(model, plan)
+
+
+@hookimpl
+def quantize(backend: str, model: Model, plan: QuantPlan) -> Outcome | None:
+    """Simulates a quantization plan."""
+    if backend != NAME:
+        return None
+    from paredown_paddle.quantize import quantize as act
+
+    return act(model, plan)
+
+
+@hookimpl
+def distill(backend: str, model: Model, plan: DistillPlan, run: TrainingRun) -> Outcome | None:
+    """Trains."""
+    if backend != NAME:
+        return None
+    from paredown_paddle.distill import distill as act
+
+    return act(model, plan, run)
+
+
+@hookimpl
+def evaluate(backend: str, model: Model, images: FloatArray) -> FloatArray | None:
+    """Runs one batch."""
+    if backend != NAME:
+        return None
+    from paredown_paddle.model import evaluate as act
+
+    return act(model, images)
+
+
+@hookimpl
+def fold(backend: str, model: Model, folds: Sequence[Fold]) -> Model | None:
+    """Folds BatchNorm layers."""
+    if backend != NAME:
+        return None
+    from paredown_paddle.fold import fold as act
+
+    return act(model, folds)
+
+
+@hookimpl
+def export(backend: str, model: Model, request: ExportRequest) -> ExportResult | None:
+    """Writes files."""
+    if backend != NAME:
+        return None
+    from paredown_paddle.export import export as act
+
+    return act(model, request)
+
+
+@hookimpl
+def save(backend: str, model: Model) -> State | None:
+    """Reads parameters and buffers."""
+    if backend != NAME:
+        return None
+    from paredown_paddle.model import save as act
+
+    return act(model)
+
+
+@hookimpl
+def restore(backend: str, model: Model, state: State) -> Model | None:
+    """Fills parameters and buffers."""
+    if backend != NAME:
+        return None
+    from paredown_paddle.model import restore as act
+
+    restored: Any = act(model, state)
+    return restored

@@ -1,0 +1,76 @@
+"""The zoo: networks that torchvision holds under the same names, and our own twins."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+from paredown.contracts import ModelSource
+from paredown.errors import ModelError
+from paredown_paddle.framework import paddle
+from paredown_paddle.names import Origin, has_tensors, set_origin
+from paredown_paddle.replace import replace_layer
+from paredown_paddle.twins import Cnn, ResNet20
+from paredown_paddle.zoo_names import OWN, VISION
+
+_OWN: dict[str, Callable[[int, int], Any]] = {"resnet20": ResNet20, "cnn": Cnn}
+_BY_POSITION = ("mobilenet_v3_small", "mobilenet_v3_large", "densenet121", "shufflenet_v2_x1_0")
+
+
+def build(source: ModelSource, seed: int) -> Any:
+    """Builds a network with Paddle's default weights, and remembers the neutral names of its layers.
+
+    Raises:
+        ModelError: When the zoo has no network of that name.
+    """
+    if source.name in _OWN:
+        model = _OWN[source.name](source.num_classes, source.in_channels)
+    elif source.name in VISION:
+        model = _vision(source)
+    else:
+        near = difflib.get_close_matches(source.name, [*OWN, *VISION], n=1)
+        raise ModelError(
+            "the Paddle backend has no network of that name",
+            where="model.name",
+            value=source.name,
+            expected="one of " + ", ".join([*OWN, *VISION]),
+            remedy=f"did you mean {near[0]}?" if near else "choose one of the names above",
+        )
+    set_origin(model, Origin(seed, _neutral_layers(source.name, model)))
+    return model
+
+
+def first_convolution(model: Any) -> Any:
+    """The first convolution in the order of definition."""
+    for layer in model.sublayers():
+        if isinstance(layer, paddle.nn.Conv2D):
+            return layer
+    raise ModelError("the network has no convolution, so its input channels cannot be set", where="model.in_channels")
+
+
+def _vision(source: ModelSource) -> Any:
+    name, options = source.name, {"num_classes": source.num_classes}
+    if name == "vgg11_bn":
+        model = paddle.vision.models.vgg11(batch_norm=True, **options)
+    else:
+        model = getattr(paddle.vision.models, name)(**options)
+    if source.in_channels != 3:
+        old = first_convolution(model)
+        settings = (old._out_channels, old._kernel_size, old._stride, old._padding, old._dilation)
+        bias = None if old.bias is not None else False
+        new = paddle.nn.Conv2D(source.in_channels, *settings, bias_attr=bias)
+        replace_layer(model, old, new)
+    return model
+
+
+def _neutral_layers(name: str, model: Any) -> dict[str, str]:
+    """Own layer path to neutral name for the networks whose names differ: the n-th layer is torch's n-th."""
+    if name not in _BY_POSITION:
+        return {}
+    text = (resources.files("paredown_paddle") / "layer_names.json").read_text(encoding="utf-8")
+    neutral = json.loads(text)[name]
+    own = [path for path, layer in model.named_sublayers() if has_tensors(layer)]
+    return dict(zip(own, neutral, strict=True))
