@@ -9,7 +9,7 @@ from typing import Any
 
 from paredown.contracts import ModelSource
 from paredown.errors import WeightsError
-from paredown_paddle.framework import paddle
+from paredown_paddle.unpickling import read_pdparams
 
 _log = logging.getLogger("paredown.paddle")
 _ARCHITECTURES = {"mobilenet_v2": "mobilenetv2_1.0", "mobilenet_v3_small": "mobilenet_v3_small_x1.0"}
@@ -25,7 +25,7 @@ def load_pretrained(model: Any, source: ModelSource) -> None:
     Raises:
         WeightsError: When Paddle publishes none for this network, or the file cannot be had.
     """
-    published = paddle.load(str(weights_file(model, source.name)))
+    published = read_pdparams(weights_file(model, source.name))
     own = model.state_dict()
     fresh = [key for key in own if key in published and tuple(published[key].shape) != tuple(own[key].shape)]
     missing, unknown = model.set_state_dict({key: value for key, value in published.items() if key not in fresh})

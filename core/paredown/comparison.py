@@ -98,16 +98,18 @@ def run_all(
         primary=_task(manager, spec).primary,
         runs=tuple(runs),
         failures=tuple(failures),
-        agreement=agreements(manager, spec, out, runs),
+        agreement=agreements(manager, spec, out, runs, base_dir),
     )
 
 
-def agreements(manager: Manager, spec: Spec, out: Path, runs: Sequence[RunResult]) -> tuple[Agreement, ...]:
+def agreements(
+    manager: Manager, spec: Spec, out: Path, runs: Sequence[RunResult], base_dir: Path
+) -> tuple[Agreement, ...]:
     """For each seed, every pair of backends that finished it."""
     pairs = [(a, b) for a, b in combinations(runs, 2) if a.seed == b.seed and a.backend != b.backend]
     if not pairs or spec.data is None:
         return ()
-    data: DataSplits = manager.registry.implementation("data", spec.data.kind)(spec.data)
+    data: DataSplits = manager.registry.implementation("data", spec.data.kind)(spec.data, base_dir)
     runtime: Runtime = manager.registry.implementation("runtime", spec.deploy.runtime.kind)(spec.deploy.runtime)
     predicted: dict[tuple[str, int], FloatArray] = {}
     for run in {(one.backend, one.seed): one for pair in pairs for one in pair}.values():

@@ -242,9 +242,10 @@ class Session(Protocol):
 
 
 class Runtime(Protocol):
-    """Runs deployed files."""
+    """Runs deployed files. It keeps its options as `config`, so that a measuring process can build it again."""
 
     name: str
+    config: Any
 
     def load(self, path: Path, *, threads: int) -> Session:
         """Loads a file; raises `DeployError` when the runtime refuses it."""
@@ -254,6 +255,9 @@ class Runtime(Protocol):
         """Distribution names to versions, for provenance."""
         ...
 
+
+DataLoader = Callable[[Any, "Path"], DataSplits]
+"""Loads a dataset: takes its options and the directory that relative paths in them start from."""
 
 Criterion = Callable[[Sequence["FloatArray"], Any], "FloatArray"]
 """Scores the channels of a group: takes its members' slices, each [channels, elements] in float64, and the options;

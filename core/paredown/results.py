@@ -45,7 +45,11 @@ class Candidate(Figures):
 
 
 class StepRecord(Frozen):
-    """One finished step: what it did (`evidence`), the plan that it followed, and the weights that it left."""
+    """One finished step: what it did (`evidence`), the plan that it followed, and the weights that it left.
+
+    `replayable` is false after a plugin's step that changed shapes without a plan: such a network cannot be rebuilt
+    from base model, plans and weights.
+    """
 
     index: int
     kind: str
@@ -53,6 +57,7 @@ class StepRecord(Frozen):
     weights: str
     seconds: float
     evidence: dict[str, Any]
+    replayable: bool = True
 
 
 class Provenance(Frozen):

@@ -27,8 +27,8 @@ class DigitsConfig(ComponentConfig):
 class FashionMnistConfig(ComponentConfig):
     """Fashion-MNIST (Xiao et al., 2017): 70,000 images of 28 x 28, ten classes, from its four IDX files.
 
-    `directory` holds them, gzipped or not; without it the place of Debian's `dataset-fashion-mnist` is used. `limit`
-    caps each split, or the splits that it names.
+    `directory` holds them, gzipped or not, relative to the spec; without it the place of Debian's
+    `dataset-fashion-mnist` is used. `limit` caps each split, or the splits that it names.
     """
 
     kind: Literal["fashion_mnist"] = "fashion_mnist"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from paredown.contracts import DataSplits
@@ -9,7 +11,7 @@ from paredown_vision.config import DigitsConfig
 from paredown_vision.splits import make_splits, stratified
 
 
-def load_digits(config: DigitsConfig) -> DataSplits:
+def load_digits(config: DigitsConfig, base_dir: Path) -> DataSplits:  # noqa: ARG001 - it reads no file
     """The digits as 1 x 8 x 8 images: 60% train, 15% validation, 25% test, stratified.
 
     Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Repository, 1998.

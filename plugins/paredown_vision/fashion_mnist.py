@@ -18,13 +18,17 @@ _VALIDATION = 10_000
 _REMEDY = "install Debian's `dataset-fashion-mnist`, or give `data.directory` the folder that holds the four IDX files"
 
 
-def load_fashion_mnist(config: FashionMnistConfig) -> DataSplits:
+def load_fashion_mnist(config: FashionMnistConfig, base_dir: Path) -> DataSplits:
     """Fashion-MNIST as 1 x 28 x 28 images: 50,000 train, 10,000 validation (a fixed draw), 10,000 test.
+
+    Args:
+        config: Where the files are, and how many images to keep.
+        base_dir: Where a relative `directory` starts from.
 
     Raises:
         DataError: When a file is missing, cut short or is no IDX file.
     """
-    directory = Path(config.directory) if config.directory else DEBIAN_DIRECTORY
+    directory = base_dir / config.directory if config.directory else DEBIAN_DIRECTORY
     train_images, train_labels = _read_pair(directory, "train")
     test = _read_pair(directory, "t10k")
     order = np.random.default_rng(0).permutation(len(train_labels))

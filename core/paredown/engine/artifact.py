@@ -95,6 +95,13 @@ def format_owner(manager: Manager, format_name: str) -> str:
 
 def _rebuild(manager: Manager, directory: Path, backend: str | None) -> tuple[Workbench, Model]:
     result = read_result(directory)
+    lost = next((step for step in result.steps if not step.replayable), None)
+    if lost is not None:
+        raise ArtifactError(
+            "this network cannot be rebuilt: a plugin's step changed shapes without a plan",
+            where=f"{directory}, step {lost.index} ({lost.kind})",
+            remedy="export the delivered file with --format onnx",
+        )
     spec = load_spec(directory / "spec.json", manager.registry)
     name = backend or result.backend
     manager.require_backend(name)

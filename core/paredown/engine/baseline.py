@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from paredown.errors import WeightsError
 from paredown.spec.models import BaselineConfig
 
 _SALT = 0
+PRETRAINED_CLASSES, PRETRAINED_CHANNELS = 1000, 3
+"""Both frameworks publish weights trained on ImageNet."""
 
 
 def prepare_baseline(bench: Workbench) -> tuple[Model, tuple[str, ...]]:
@@ -49,20 +52,36 @@ def cache_directory() -> Path:
 def _initial_state(bench: Workbench, model: Model) -> tuple[State, tuple[str, ...]]:
     empty = bench.state(model)
     weights = bench.spec.model.weights if bench.spec.model else None
-    if weights == "pretrained":
-        return empty, ()
     drawn = draw(empty, bench.context.seed)
+    if weights == "pretrained":
+        return _with_own_ends(bench, empty, drawn)
     if weights is None:
         return drawn, ()
     path = bench.context.base_dir / weights
     return _merge(files.read_state(path), drawn, path)
 
 
+def _with_own_ends(bench: Workbench, published: State, drawn: dict[str, Array]) -> tuple[State, tuple[str, ...]]:
+    """Published weights; a head or a first convolution of another size is drawn from the seed, as everywhere."""
+    names = list(published)
+    anew = _head(names) if bench.source.num_classes != PRETRAINED_CLASSES else set()
+    if bench.source.in_channels != PRETRAINED_CHANNELS:
+        anew = anew | {names[0]}
+    notes = (f"{', '.join(sorted(anew))}: of another size than published, initialised anew",) if anew else ()
+    return {name: drawn[name] if name in anew else published[name] for name in names}, notes
+
+
+def _head(names: Sequence[str]) -> set[str]:
+    """The arrays of the last layer with weights."""
+    layer = names[-1].rpartition(".")[0]
+    return {name for name in names if name.rpartition(".")[0] == layer}
+
+
 def _merge(given: dict[str, Array], drawn: dict[str, Array], path: Path) -> tuple[State, tuple[str, ...]]:
     """Given weights in place of drawn ones; the head alone may differ in its number of classes."""
-    head = {name.rpartition(".")[0] for name in list(drawn)[-2:]}
+    head = _head(list(drawn))
     other = [name for name in drawn if name in given and given[name].shape != drawn[name].shape]
-    anew = [name for name in other if name.rpartition(".")[0] in head]
+    anew = [name for name in other if name in head]
     missing = [name for name in drawn if name not in given]
     unknown = [name for name in given if name not in drawn]
     wrong = [name for name in other if name not in anew]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,7 +58,7 @@ class Journal:
                 expected="the run that was begun here, or an empty place",
                 remedy="choose another --out, or start over with --fresh",
             )
-        return cls(directory, content)
+        return cls(directory, content.model_copy(update={"steps": _rebuildable(content.steps)}))
 
     @property
     def baseline(self) -> str | None:
@@ -93,6 +94,11 @@ class Journal:
     def _write(self, content: _Content) -> None:
         files.write_json(self.directory / _FILE, content.model_dump(mode="json"))
         self._content = content
+
+
+def _rebuildable(steps: tuple[StepRecord, ...]) -> tuple[StepRecord, ...]:
+    """The finished steps whose network can be rebuilt from plans and weights; what comes after is done again."""
+    return tuple(itertools.takewhile(lambda record: record.replayable, steps))
 
 
 def read_plan(path: Path, model: type[PlanT]) -> PlanT:

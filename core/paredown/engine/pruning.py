@@ -5,7 +5,7 @@ from __future__ import annotations
 from paredown.algorithms import groups, importance, selection
 from paredown.contracts import MeasureRequest, Model, State
 from paredown.engine.workbench import Workbench
-from paredown.errors import ModelError, NoEffectError
+from paredown.errors import NoEffectError, UnsupportedError
 from paredown.plan import PrunePlan
 from paredown.spec.models import PruneStep
 
@@ -14,15 +14,15 @@ def decide_pruning(bench: Workbench, step: PruneStep, model: Model, state: State
     """The plan of a pruning step, and how many channels could have been cut.
 
     Raises:
-        ModelError: When no channel of the network can be cut.
+        UnsupportedError: When no channel of the network can be cut.
         NoEffectError: When the ratio is too small to remove one.
     """
     measured = bench.manager.measure(bench.backend, model, MeasureRequest("groups", bench.input_shape))
     found = groups.normalise(measured.groups, state, bench.layers(model), measured.left_whole)
     if not found.groups:
-        raise ModelError(
-            "no channel of this network can be cut",
-            where=f"model on backend {bench.backend}",
+        raise UnsupportedError(
+            f"`{bench.backend}` finds no channel of this network that can be cut",
+            where=f"model {bench.source.name}",
             value="; ".join(f"{layer}: {reason}" for layer, reason in list(found.left_whole.items())[:3])
             or "no groups found",
             remedy="leave the pruning step out, or choose another network",

@@ -123,7 +123,15 @@ def _record(bench: Workbench, directory: Path, index: int, kind: str, output: St
         files.write_json(directory / f"plan-{index}.json", output.plan.model_dump(mode="json"))
     weights = f"weights-{index}.safetensors"
     files.write_state(directory / weights, bench.state(output.model))
-    return StepRecord(index=index, kind=kind, plan=plan, weights=weights, seconds=seconds, evidence=output.evidence)
+    return StepRecord(
+        index=index,
+        kind=kind,
+        plan=plan,
+        weights=weights,
+        seconds=seconds,
+        evidence=output.evidence,
+        replayable=output.replayable,
+    )
 
 
 def _latest_weights(journal: Journal) -> str:

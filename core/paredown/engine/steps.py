@@ -33,11 +33,16 @@ class StepInput:
 
 @dataclass(frozen=True, slots=True)
 class StepOutput:
-    """What a step gave: the network, the plan that it followed, and plain facts about what changed."""
+    """What a step gave: the network, the plan that it followed, and plain facts about what changed.
+
+    `replayable` says that base model, plans and weights rebuild the network; a plugin's step that changes shapes
+    without a plan leaves one that they do not.
+    """
 
     model: Model
     plan: Plan | None
     evidence: dict[str, Any] = field(default_factory=dict)
+    replayable: bool = True
 
 
 def perform(bench: Workbench, step: Frozen, given: StepInput) -> StepOutput:
@@ -88,6 +93,14 @@ def _train(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput)
 def _quantize(bench: Workbench, step: QuantizeStep, given: StepInput) -> StepOutput:
     exported = exporting.canonical(bench, given.model, given.directory / exporting.FINAL)
     plan = exporting.calibrated_plan(bench, step, exported.model)
+    if not plan.points:
+        raise NoEffectError(
+            "nothing in this network can be quantized",
+            where=f"steps[{given.index}]",
+            value="; ".join(f"{layer}: {reason}" for layer, reason in plan.left_float.items())
+            or "no layer with weights",
+            remedy="leave the quantization step out",
+        )
     metrics = bench.metrics(given.model, "validation")
     simulated = exporting.simulate(bench, exported.folded, plan)
     owners = [point.owner for point in plan.points]
@@ -109,7 +122,8 @@ def _apply(bench: Workbench, step: Frozen, given: StepInput) -> StepOutput:
         raise NoEffectError(
             "the step changed nothing", where=f"steps[{given.index}]", value=str(getattr(step, "kind", step))
         )
-    return StepOutput(outcome.model, None, dict(outcome.evidence))
+    shapes = [{name: np.shape(values) for name, values in state.items()} for state in (before, after)]
+    return StepOutput(outcome.model, None, dict(outcome.evidence), replayable=shapes[0] == shapes[1])
 
 
 def _size(bench: Workbench, model: Model) -> dict[str, int]:

@@ -59,7 +59,7 @@ class Workbench:
                 "the spec names no data", where="data", expected="a kind of data", remedy="add `data: {kind: digits}`"
             )
         load = self.manager.registry.implementation("data", config.kind)
-        data: DataSplits = load(config)
+        data: DataSplits = load(config, self.context.base_dir)
         for name in ("train", "validation", "test"):
             images, labels = self.split(name, data)
             if not len(labels) or not np.isfinite(images).all():

@@ -100,7 +100,7 @@ class DataConformance(_ComponentConformance):
     @pytest.fixture(scope="class")
     @classmethod
     def splits(cls, implementation: Any, config: Any) -> DataSplits:
-        loaded: DataSplits = implementation(config)
+        loaded: DataSplits = implementation(config, Path.cwd())
         return loaded
 
     def test_images_are_float32_nchw_and_labels_int64(self, splits: DataSplits) -> None:
@@ -113,7 +113,7 @@ class DataConformance(_ComponentConformance):
             assert labels.max() < splits.num_classes
 
     def test_it_is_split_the_same_way_every_time(self, splits: DataSplits, implementation: Any, config: Any) -> None:
-        again = implementation(config)
+        again = implementation(config, Path.cwd())
         np.testing.assert_array_equal(again.test[0], splits.test[0])
         np.testing.assert_array_equal(again.train[1], splits.train[1])
 

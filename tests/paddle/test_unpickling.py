@@ -1,0 +1,43 @@
+"""A `.pdparams` file gives arrays, and runs nothing."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from paredown.errors import WeightsError
+from paredown_paddle.unpickling import read_pdparams
+
+
+class Malicious:
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.target),)
+
+
+def test_what_paddle_saved_is_read(tmp_path):
+    import paddle
+
+    state = {"w": paddle.to_tensor(np.arange(6, dtype=np.float32).reshape(2, 3))}
+    paddle.save(state, str(tmp_path / "a.pdparams"))
+    np.testing.assert_array_equal(read_pdparams(tmp_path / "a.pdparams")["w"], state["w"].numpy())
+
+
+def test_a_file_that_would_run_something_is_refused_and_nothing_runs(tmp_path):
+    path = tmp_path / "bad.pdparams"
+    path.write_bytes(pickle.dumps({"w": Malicious(tmp_path / "proof")}))
+    with pytest.raises(WeightsError, match=r"bad\.pdparams"):
+        read_pdparams(path)
+    assert not (tmp_path / "proof").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps({"w": np.ones(9)})[:-20]])
+def test_a_damaged_file_is_an_error_of_ours(tmp_path, content):
+    (tmp_path / "cut.pdparams").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"cut\.pdparams"):
+        read_pdparams(tmp_path / "cut.pdparams")
