@@ -21,7 +21,7 @@ class Malicious:
 
 
 def test_what_paddle_saved_is_read(tmp_path):
-    import paddle
+    from paredown_paddle.framework import paddle
 
     state = {"w": paddle.to_tensor(np.arange(6, dtype=np.float32).reshape(2, 3))}
     paddle.save(state, str(tmp_path / "a.pdparams"))
