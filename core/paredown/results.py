@@ -29,7 +29,7 @@ class Candidate(Figures):
     """One deployable file.
 
     `validation` are the metrics that the choice was made by; `simulated` those of the framework's fake quantization,
-    on the test split. `latency_ratio` is the median over pairs of this file's latency by the baseline's fp32 file's;
+    on the test split. `latency_ratio` is the median over rounds of this file's latency by the baseline's fp32 file's;
     `agreement` the share of test images on which this file predicts what the framework's network predicts.
     """
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -47,16 +48,15 @@ class RuntimeReference(Frozen):
 
 
 class LatencyRequest(Frozen):
-    """A candidate against a reference, for images of `input_shape` (channels, height, width), one at a time."""
+    """Files in alternation, one image of `input_shape` (channels, height, width) at a time."""
 
     kind: Literal["latency"] = "latency"
     runtime: RuntimeReference
-    candidate: str
-    reference: str
+    paths: Annotated[tuple[str, ...], Field(min_length=1)]
     input_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
     warmup: PositiveInt = 5
-    pairs: PositiveInt = 200
-    seconds: Annotated[float, Field(gt=0)] = 1.0
+    rounds: PositiveInt = 200
+    seconds: Annotated[float, Field(gt=0)] = 2.0
 
 
 class MemoryRequest(Frozen):
@@ -76,12 +76,20 @@ class Request(Frozen):
 
 
 class Latency(Frozen):
-    """Milliseconds for one image on one thread, medians over pairs; `ratio` is the median of candidate/reference."""
+    """Of one file: the median of milliseconds for one image on one thread, and of the ratio to the first file.
 
-    candidate_ms: float
-    reference_ms: float
+    The ratio is taken within each round, so that it holds where milliseconds drift.
+    """
+
+    latency_ms: float
     ratio: float
-    pairs: int
+    rounds: int
+
+
+class Latencies(Frozen):
+    """A latency for each file, in the order asked."""
+
+    files: tuple[Latency, ...]
 
 
 class Memory(Frozen):
@@ -90,19 +98,23 @@ class Memory(Frozen):
     peak_memory_mb: float
 
 
-def measure_latency(runtime: Runtime, candidate: Path, reference: Path, input_shape: tuple[int, int, int]) -> Latency:
-    """Measures a candidate in alternating pairs with the reference.
+def measure_latency(runtime: Runtime, paths: Sequence[Path], input_shape: tuple[int, int, int]) -> tuple[Latency, ...]:
+    """Measures files in rounds: each round runs every file once, and where it starts alternates.
+
+    Args:
+        runtime: The runtime that the files are for.
+        paths: The reference first, then what is compared with it.
+        input_shape: (channels, height, width) of an image.
+
+    Returns:
+        A latency for each file; the reference's ratio is 1.
 
     Raises:
         DeployError: The runtime refuses a file, or the measuring process dies.
     """
-    request = LatencyRequest(
-        runtime=RuntimeReference.of(runtime),
-        candidate=str(candidate.resolve()),
-        reference=str(reference.resolve()),
-        input_shape=input_shape,
-    )
-    return Latency.model_validate(_ask(request))
+    named = tuple(str(path.resolve()) for path in paths)
+    request = LatencyRequest(runtime=RuntimeReference.of(runtime), paths=named, input_shape=input_shape)
+    return Latencies.model_validate(_ask(request)).files
 
 
 def peak_memory_mb(runtime: Runtime, path: Path, input_shape: tuple[int, int, int], *, batch_size: int = 1) -> float:
@@ -137,7 +149,7 @@ def _ask(request: LatencyRequest | MemoryRequest) -> dict[str, Any]:
     if answer.returncode != 0 or not lines:
         raise DeployError(
             "the measuring process died",
-            where=getattr(request, "candidate", getattr(request, "path", None)),
+            where=request.path if isinstance(request, MemoryRequest) else ", ".join(request.paths),
             value=f"exit status {answer.returncode}: {answer.stderr.strip()[-500:]}",
         )
     reply: dict[str, Any] = json.loads(lines[-1])

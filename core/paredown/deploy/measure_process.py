@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from paredown.contracts import Runtime, Session
-from paredown.deploy.measure import Latency, LatencyRequest, Memory, MemoryRequest, Request, RuntimeReference
+from paredown.deploy.measure import Latencies, Latency, LatencyRequest, Memory, MemoryRequest, Request, RuntimeReference
 from paredown.errors import ParedownError
 from paredown.implementations import import_attribute
 
@@ -34,28 +34,28 @@ def build_runtime(reference: RuntimeReference) -> Runtime:
     return runtime
 
 
-def _latency(request: LatencyRequest) -> Latency:
-    """Alternating pairs; which of the two runs first alternates too, so that neither always finds warm caches."""
+def _latency(request: LatencyRequest) -> Latencies:
+    """Rounds over all files; each round starts with the next file, so that none always finds warm caches."""
     import numpy as np
 
     runtime = build_runtime(request.runtime)
-    image = np.zeros((1, *request.input_shape), dtype=np.float32)
-    image[:] = np.random.default_rng(0).standard_normal(image.shape)
-    sessions = [runtime.load(Path(path), threads=1) for path in (request.candidate, request.reference)]
+    image = np.random.default_rng(0).standard_normal((1, *request.input_shape)).astype(np.float32)
+    sessions = [runtime.load(Path(path), threads=1) for path in request.paths]
     for session in sessions:
         for _ in range(request.warmup):
             session.run(image)
-    times: tuple[list[float], list[float]] = ([], [])
+    times: list[list[float]] = [[] for _ in sessions]
     end = perf_counter() + request.seconds
-    while len(times[0]) < request.pairs and (len(times[0]) < request.warmup or perf_counter() < end):
-        for which in (0, 1) if len(times[0]) % 2 == 0 else (1, 0):
+    while (done := len(times[0])) < request.rounds and (done < request.warmup or perf_counter() < end):
+        for step in range(len(sessions)):
+            which = (done + step) % len(sessions)
             times[which].append(_milliseconds(sessions[which], image))
-    return Latency(
-        candidate_ms=statistics.median(times[0]),
-        reference_ms=statistics.median(times[1]),
-        ratio=statistics.median(candidate / reference for candidate, reference in zip(*times, strict=True)),
-        pairs=len(times[0]),
-    )
+    return Latencies(files=tuple(_summary(own, times[0]) for own in times))
+
+
+def _summary(own: list[float], reference: list[float]) -> Latency:
+    ratios = [mine / theirs for mine, theirs in zip(own, reference, strict=True)]
+    return Latency(latency_ms=statistics.median(own), ratio=statistics.median(ratios), rounds=len(own))
 
 
 def _milliseconds(session: Session, image: Any) -> float:

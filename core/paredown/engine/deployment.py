@@ -12,6 +12,7 @@ import numpy as np
 from paredown import files
 from paredown.algorithms import counting
 from paredown.contracts import FloatArray, Model, Runtime
+from paredown.deploy.measure import Latency, measure_latency, peak_memory_mb
 from paredown.engine import exporting
 from paredown.engine.workbench import Workbench
 from paredown.plan import QuantPlan
@@ -57,12 +58,13 @@ def deploy(bench: Workbench, baseline: Model, final: Model, plan: QuantPlan | No
     if plan is not None:
         built.append(_int8(bench, final, plan, directory, built[0]))
     bench.report("stage", text="measure")
-    start = _figures(bench, runtime, reference, reference, directory)
+    latencies = measure_latency(runtime, [directory / one.file for one in (reference, *built)], bench.input_shape)
+    start = _figures(bench, runtime, reference, latencies[0], directory)
     drop = bench.spec.deploy.max_metric_drop
     allowed = start["validation"][bench.task.primary] - drop
     candidates = []
-    for one in built:
-        figures = _figures(bench, runtime, one, reference, directory)
+    for one, latency in zip(built, latencies[1:], strict=True):
+        figures = _figures(bench, runtime, one, latency, directory)
         within = figures["validation"][bench.task.primary] >= allowed - 1e-12
         candidates.append(
             Candidate(
@@ -144,16 +146,14 @@ def _int8(bench: Workbench, model: Model, plan: QuantPlan, directory: Path, fp32
     )
 
 
-def _figures(bench: Workbench, runtime: Runtime, built: _Built, baseline: _Built, directory: Path) -> dict[str, Any]:
+def _figures(bench: Workbench, runtime: Runtime, built: _Built, latency: Latency, directory: Path) -> dict[str, Any]:
     import onnx
 
     from paredown.deploy.inspect import weight_bytes
-    from paredown.deploy.measure import measure_latency, peak_memory_mb
     from paredown.deploy.verify import run_file
 
     path = directory / built.file
     outputs = {split: run_file(runtime, path, bench.split(split)[0]) for split in ("validation", "test")}
-    latency = measure_latency(runtime, path, directory / baseline.file, bench.input_shape)
     return {
         "metrics": bench.task.metrics(outputs["test"], bench.split("test")[1]),
         "validation": bench.task.metrics(outputs["validation"], bench.split("validation")[1]),
@@ -161,7 +161,7 @@ def _figures(bench: Workbench, runtime: Runtime, built: _Built, baseline: _Built
         "macs": built.macs,
         "bytes": path.stat().st_size,
         "weight_bytes": weight_bytes(onnx.load(path)),
-        "latency_ms": latency.candidate_ms,
+        "latency_ms": latency.latency_ms,
         "latency_ratio": latency.ratio,
         "peak_memory_mb": peak_memory_mb(runtime, path, bench.input_shape),
         "agreement": float(np.mean(outputs["test"].argmax(axis=1) == built.reference.argmax(axis=1))),
