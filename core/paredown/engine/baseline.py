@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ def _initial_state(bench: Workbench, model: Model) -> tuple[State, tuple[str, ..
     weights = bench.spec.model.weights if bench.spec.model else None
     drawn = draw(empty, bench.context.seed)
     if weights == "pretrained":
-        return _with_own_ends(bench, empty, drawn)
+        published = bench.manager.load_model(bench.backend, replace(bench.source, pretrained=True), bench.context)
+        return _with_own_ends(bench, bench.state(published), drawn)
     if weights is None:
         return drawn, ()
     path = bench.context.base_dir / weights

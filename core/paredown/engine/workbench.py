@@ -25,7 +25,7 @@ from paredown.contracts import (
     State,
     Task,
 )
-from paredown.errors import BackendFailed, DataError, ModelError
+from paredown.errors import BackendFailed, DataError, ModelError, ParedownError
 from paredown.manager import Manager
 from paredown.plan import PrunePlan
 from paredown.spec.models import Spec
@@ -112,7 +112,6 @@ class Workbench:
             num_classes=model.num_classes,
             in_channels=model.in_channels,
             input_size=model.input_size,
-            pretrained=model.weights == "pretrained",
         )
 
     def split(self, name: Split, data: DataSplits | None = None) -> tuple[FloatArray, Any]:
@@ -156,7 +155,22 @@ class Workbench:
                 expected="every array cut at the plan's indices, and no other change",
                 remedy="report this network to the backend's authors",
             )
+        self._require_running(outcome.model, plan)
         return outcome
+
+    def _require_running(self, model: Model, plan: PrunePlan) -> None:
+        """Refuses a cut that left a layer with channels that another does not give: the groups were found in part."""
+        try:
+            self.manager.evaluate(self.backend, model, np.zeros((2, *plan.input_shape), np.float32))
+        except ParedownError:
+            raise
+        except Exception as error:  # a framework raises what its operators raise
+            raise BackendFailed(
+                f"the network does not run after the cut: {str(error).strip().splitlines()[0]}",
+                where=f"backend {self.backend}, prune",
+                expected="coupled channels, each cut everywhere",
+                remedy="leave the pruning step out, and report this network to the backend's authors",
+            ) from error
 
     def state(self, model: Model) -> State:
         """The network's arrays under neutral names."""
