@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paredown import files
-from paredown.report.plots import accuracy_plot
+from paredown.report.plots import latency_plot, size_plot
 from paredown.report.rows import COLUMNS, blocks, count
 from paredown.results import Comparison, StepRecord
 
@@ -34,12 +34,12 @@ def render(comparison: Comparison, sections: list[tuple[str, str]]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    plots = _plots(comparison)
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     page: str = environment.get_template("report.html.j2").render(
         comparison=comparison,
         columns=COLUMNS,
         blocks=blocks(comparison),
-        plots=plots,
+        plots=_plots(comparison),
         describe=describe,
         sections=sections,
     )
@@ -68,7 +68,4 @@ def _shown(value: Any) -> str:
 def _plots(comparison: Comparison) -> list[str]:
     if not comparison.runs:
         return []
-    return [
-        accuracy_plot(comparison, "latency_ms", "latency of one image, one thread (ms)", first=True),
-        accuracy_plot(comparison, "bytes", "file size (bytes)", first=False),
-    ]
+    return [latency_plot(comparison, with_library=True), size_plot(comparison, with_library=False)]

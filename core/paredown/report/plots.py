@@ -2,47 +2,76 @@
 
 from __future__ import annotations
 
-from paredown.results import Comparison, Figures, RunResult
+from paredown.results import Comparison, RunResult
 
 _COLOURS = ("#c8553d", "#2b6cb0", "#4f772d", "#7b4fa3")
 _SHAPES = {"baseline": "circle-open", "fp32": "square", "int8": "diamond"}
 
+Point = tuple[str, float, float]
+"""What a file is, where it stands along the x axis, and its accuracy."""
 
-def accuracy_plot(comparison: Comparison, figure: str, title: str, *, first: bool) -> str:
-    """A scatter plot as an HTML fragment; the first of a page carries the library, so that the page stands alone."""
+
+def latency_plot(comparison: Comparison, *, with_library: bool) -> str:
+    """Accuracy against latency. The x axis holds ratios: milliseconds of runs at different times do not compare."""
+    lines: dict[str, list[Point]] = {
+        _title(run): [
+            ("baseline", 1.0, run.baseline.metrics[comparison.primary]),
+            *((one.precision, one.latency_ratio, one.metrics[comparison.primary]) for one in run.candidates),
+        ]
+        for run in comparison.runs
+    }
+    return _scatter(comparison, lines, "latency by that of the baseline's fp32 file", "", with_library)
+
+
+def size_plot(comparison: Comparison, *, with_library: bool) -> str:
+    """Accuracy against the file's size."""
+    lines: dict[str, list[Point]] = {
+        _title(run): [
+            ("baseline", run.baseline.bytes, run.baseline.metrics[comparison.primary]),
+            *((one.precision, one.bytes, one.metrics[comparison.primary]) for one in run.candidates),
+        ]
+        for run in comparison.runs
+    }
+    return _scatter(comparison, lines, "file size, in bytes", "~s", with_library)
+
+
+def _title(run: RunResult) -> str:
+    return f"{run.backend}, seed {run.seed}"
+
+
+def _scatter(
+    comparison: Comparison, lines: dict[str, list[Point]], title: str, tickformat: str, with_library: bool
+) -> str:
+    """An HTML fragment; with the library inside it, a page needs nothing else."""
     from plotly import graph_objects
 
+    backends = tuple(dict.fromkeys(run.backend for run in comparison.runs))
     plot = graph_objects.Figure()
-    colours = dict(
-        zip(dict.fromkeys(run.backend for run in comparison.runs), _COLOURS * len(comparison.runs), strict=False)
-    )
     for run in comparison.runs:
-        points = _points(run)
+        points = lines[_title(run)]
+        colour = _COLOURS[backends.index(run.backend) % len(_COLOURS)]
         plot.add_trace(
             graph_objects.Scatter(
-                x=[getattr(figures, figure) for _, figures in points],
-                y=[figures.metrics[comparison.primary] for _, figures in points],
+                x=[x for _, x, _ in points],
+                y=[y for _, _, y in points],
                 mode="markers+lines",
-                line={"color": colours[run.backend], "width": 1, "dash": "dot"},
-                marker={"size": 12, "symbol": [_SHAPES[name] for name, _ in points], "color": colours[run.backend]},
-                name=f"{run.backend}, seed {run.seed}",
-                text=[name for name, _ in points],
-                hovertemplate="%{text}<br>%{x}<br>%{y:.2%}",
+                line={"color": colour, "width": 1, "dash": "dot"},
+                marker={"size": 12, "symbol": [_SHAPES[name] for name, _, _ in points], "color": colour},
+                name=_title(run),
+                text=[name for name, _, _ in points],
+                hovertemplate="%{text}<br>%{x:.4s}<br>%{y:.2%}",
             )
         )
     plot.update_layout(
         template="plotly_white",
-        height=360,
-        margin={"l": 60, "r": 20, "t": 20, "b": 50},
-        xaxis={"title": title, "rangemode": "tozero"},
+        height=320,
+        margin={"l": 60, "r": 20, "t": 10, "b": 50},
+        xaxis={"title": title, "rangemode": "tozero", "tickformat": tickformat},
         yaxis={"title": comparison.primary, "tickformat": ".1%"},
-        legend={"orientation": "h", "y": 1.12},
+        legend={"orientation": "h", "y": 1.14},
+        showlegend=True,
     )
     fragment: str = plot.to_html(
-        full_html=False, include_plotlyjs=first, config={"displaylogo": False, "responsive": True}
+        full_html=False, include_plotlyjs=with_library, config={"displayModeBar": False, "responsive": True}
     )
     return fragment
-
-
-def _points(run: RunResult) -> list[tuple[str, Figures]]:
-    return [("baseline", run.baseline), *((one.precision, one) for one in run.candidates)]

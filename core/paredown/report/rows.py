@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 from paredown.results import Candidate, Comparison, Figures, RunResult
 
-COLUMNS = ("", "accuracy", "params", "MACs", "file", "weights", "latency", "vs baseline", "peak memory")
+COLUMNS = ("", "accuracy", "params", "MACs", "file", "weights", "latency", "peak memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A figure, and how it stands to the baseline's; the second is empty where there is nothing to say."""
+
+    text: str
+    relative: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.relative})" if self.relative else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +25,7 @@ class Row:
     """One network of one run; `delivered` marks the file that the spec's preference chose."""
 
     label: str
-    cells: tuple[str, ...]
+    cells: tuple[Cell, ...]
     delivered: bool
     is_baseline: bool
 
@@ -33,10 +44,10 @@ def blocks(comparison: Comparison) -> tuple[Block, ...]:
 
 
 def _block(run: RunResult, primary: str) -> Block:
-    rows = [Row("baseline fp32", _cells(run.baseline, run.baseline, 1.0, primary), False, True)]
+    rows = [Row("baseline fp32", _cells(run.baseline, primary), False, True)]
     for one in run.candidates:
-        label = _label(one)
-        rows.append(Row(label, _cells(one, run.baseline, one.latency_ratio, primary), one.delivered, False))
+        cells = _against(run.baseline, one, primary)
+        rows.append(Row(_label(one), cells, one.delivered, False))
     return Block(f"{run.backend}, seed {run.seed}", tuple(rows))
 
 
@@ -45,21 +56,35 @@ def _label(candidate: Candidate) -> str:
     return label if candidate.within_bound else f"{label} (beyond the bound)"
 
 
-def _cells(figures: Figures, baseline: Figures, latency_ratio: float, primary: str) -> tuple[str, ...]:
-    return (
+def _cells(figures: Figures, primary: str, relative: tuple[str, ...] = ("",) * 7) -> tuple[Cell, ...]:
+    texts = (
         f"{figures.metrics[primary]:.2%}",
-        f"{count(figures.params)} ({figures.params / baseline.params:.2f}x)",
-        f"{count(figures.macs)} ({figures.macs / baseline.macs:.2f}x)",
-        f"{size(figures.bytes)} ({figures.bytes / baseline.bytes:.2f}x)",
-        f"{size(figures.weight_bytes)} ({figures.weight_bytes / baseline.weight_bytes:.2f}x)",
+        count(figures.params),
+        count(figures.macs),
+        size(figures.bytes),
+        size(figures.weight_bytes),
         f"{figures.latency_ms:.3f} ms",
-        f"{1 / latency_ratio:.2f}x faster"
-        if latency_ratio < 1
-        else f"{latency_ratio:.2f}x slower"
-        if latency_ratio > 1
-        else "-",
         f"{figures.peak_memory_mb:.0f} MB",
     )
+    return tuple(Cell(text, part) for text, part in zip(texts, relative, strict=True))
+
+
+def _against(baseline: Figures, one: Candidate, primary: str) -> tuple[Cell, ...]:
+    relative = (
+        f"{100 * (one.metrics[primary] - baseline.metrics[primary]):+.2f}",
+        f"{one.params / baseline.params:.2f}x",
+        f"{one.macs / baseline.macs:.2f}x",
+        f"{one.bytes / baseline.bytes:.2f}x",
+        f"{one.weight_bytes / baseline.weight_bytes:.2f}x",
+        pace(one.latency_ratio),
+        "",
+    )
+    return _cells(one, primary, relative)
+
+
+def pace(ratio: float) -> str:
+    """A ratio of latencies in words: 0.5 is `2.00x faster`, 2 is `2.00x slower`."""
+    return f"{1 / ratio:.2f}x faster" if ratio < 1 else f"{ratio:.2f}x slower"
 
 
 def count(number: float) -> str:

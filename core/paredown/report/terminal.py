@@ -18,10 +18,10 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         table.add_row(f"[bold]{block.title}[/bold]")
         for row in block.rows:
             mark = "[green]>[/green] " if row.delivered else "  "
-            table.add_row(mark + row.label, *row.cells)
+            table.add_row(mark + row.label, *map(str, row.cells))
     console.print(table)
     if comparison.runs:
-        console.print("  > delivered; accuracy on the test split, of the file in the runtime", style="dim")
+        console.print(f"  > delivered; {comparison.primary} on the test split, of the file in the runtime", style="dim")
     for one in comparison.agreement:
         console.print(
             f"{one.backends[0]} and {one.backends[1]}, seed {one.seed}: the delivered files agree on"
