@@ -1,0 +1,143 @@
+"""The report: one page that needs nothing else, the table, and nothing in it that was not escaped."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from rich.console import Console
+
+from paredown.errors import Problem
+from paredown.report.html import render
+from paredown.report.rows import blocks, count, pace, size
+from paredown.report.terminal import print_comparison
+from paredown.results import Agreement, Candidate, Comparison, Failure, Figures, Provenance, RunResult, StepRecord
+
+BASELINE = {
+    "metrics": {"top1": 0.98},
+    "params": 272_186,
+    "macs": 2_532_992,
+    "bytes": 1_089_615,
+    "weight_bytes": 1_085_608,
+    "latency_ms": 0.2,
+    "peak_memory_mb": 81.0,
+}
+SMALLER = BASELINE | {"metrics": {"top1": 0.975}, "params": 71_498, "macs": 626_622, "bytes": 88_962}
+
+
+def run_of(backend: str) -> RunResult:
+    int8 = Candidate(
+        **SMALLER | {"latency_ms": 0.1},
+        name="int8",
+        file="onnx/int8.onnx",
+        precision="int8",
+        validation={"top1": 0.97},
+        simulated={"top1": 0.9751},
+        latency_ratio=0.5,
+        agreement=1.0,
+        within_bound=True,
+        delivered=True,
+    )
+    fp32 = int8.model_copy(update={"name": "fp32", "precision": "fp32", "delivered": False, "within_bound": False})
+    return RunResult(
+        backend=backend,
+        seed=0,
+        baseline=Figures(**BASELINE),
+        final=Figures(**SMALLER),
+        delivered="onnx/int8.onnx",
+        baseline_file="onnx/baseline-fp32.onnx",
+        candidates=(fp32, int8),
+        steps=(
+            StepRecord(
+                index=0,
+                kind="prune",
+                plan="plan-0.json",
+                weights="weights-0.safetensors",
+                seconds=1.0,
+                evidence={"channels": {"before": 448, "after": 224}, "left_whole": {"fc": "<b>output</b>"}},
+            ),
+        ),
+        notes=("a note & more",),
+        provenance=Provenance(
+            versions={}, python="3.11", system="Linux", cpu="a CPU", spec_hash="0", device="cpu", threads=1
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    return Comparison(
+        name="<script>name</script>",
+        spec={"version": 1, "name": "any"},
+        primary="top1",
+        runs=(run_of("torch"), run_of("paddle")),
+        failures=(Failure(backend="third", seed=0, error="BackendFailed", problems=(Problem("<i>it died</i>"),)),),
+        agreement=(
+            Agreement(
+                backends=("torch", "paddle"),
+                seed=0,
+                predictions=0.98,
+                kept_channels={"plan-0.json": None},
+                metric_difference={"top1": 0.01},
+            ),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def page(comparison) -> str:
+    return render(comparison, [("a plugin's <section>", "its <text>")])
+
+
+def test_the_page_loads_nothing_from_elsewhere(page):
+    assert re.findall(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=[^>]*>", page) == []
+    assert "Plotly.newPlot" in page
+
+
+def test_the_page_escapes_names_evidence_errors_and_sections(page):
+    for text in ("&lt;script&gt;name", "&lt;b&gt;output", "&lt;i&gt;it died", "its &lt;text&gt;", "a note &amp; more"):
+        assert text in page
+    assert "<script>name" not in page
+
+
+def test_the_page_marks_the_delivered_row_and_says_what_each_step_did(page):
+    assert page.count('<tr class="delivered"><td>compressed int8</td>') == 2
+    assert "448 → 224" in page
+    assert "other groups" in page
+
+
+def test_rows_say_how_a_file_stands_to_the_baseline(comparison):
+    baseline, fp32, int8 = blocks(comparison)[0].rows
+    assert [str(cell) for cell in baseline.cells][:2] == ["98.00%", "272.19 k"]
+    assert [str(cell) for cell in int8.cells] == [
+        "97.50% (-0.50)",
+        "71.50 k (0.26x)",
+        "626.62 k (0.25x)",
+        "89.0 kB (0.08x)",
+        "1.09 MB (1.00x)",
+        "0.100 ms (2.00x faster)",
+        "81 MB",
+    ]
+    assert fp32.label == "compressed fp32 (beyond the bound)"
+
+
+def test_the_terminal_shows_both_backends_and_the_failure(comparison, capsys):
+    print_comparison(comparison.model_copy(update={"name": "any"}), Console(width=160))
+    shown = capsys.readouterr().out
+    assert "> compressed int8" in shown
+    assert "agree on 98.0% of the test images" in shown
+    assert "third, seed 0: failed" in shown
+
+
+def test_a_comparison_without_runs_is_a_page_too(comparison):
+    page = render(comparison.model_copy(update={"runs": (), "agreement": ()}), [])
+    assert "Plotly" not in page
+    assert "third, seed 0 failed" in page
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [(count(999), "999"), (count(1200), "1.20 k"), (size(999_999), "1000.0 kB"), (pace(2), "2.00x slower")],
+)
+def test_units(found, wanted):
+    assert found == wanted
