@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from paredown_paddle.framework import import_paddleslim, paddle
+from paredown_paddle.framework import paddle
+from paredown_paddle.reductions import teach_reductions
 
 
 class Untraceable(Exception):
@@ -32,7 +33,7 @@ def coupled_tensors(graph: Any, layer: Any) -> list[Any]:
 @functools.cache
 def _collections_class() -> Any:
     """The subclass is made on first use, because importing PaddleSlim takes seconds."""
-    import_paddleslim()
+    teach_reductions()
     from paddleslim.dygraph.prune.var_group import DygraphPruningCollections
 
     class LayerCollections(DygraphPruningCollections):

@@ -1,0 +1,122 @@
+"""What both frameworks are given: the same networks, weights, images and steps. Imports no framework."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from paredown.algorithms.initialization import draw
+from paredown.contracts import (
+    Array,
+    DataSplits,
+    FloatArray,
+    IntArray,
+    Measurements,
+    MeasureRequest,
+    Model,
+    RunContext,
+    State,
+)
+from paredown.engine.workbench import Workbench
+from paredown.manager import Manager
+from paredown.spec.loader import load_spec
+
+FRAMEWORKS = ("torch", "paddle")
+CLASSES = 10
+
+SMALL = {"cnn": (1, 8, 8), "resnet20": (1, 8, 8)}
+"""(channels, height, width) of the networks that do not take colour images of 64 pixels here."""
+
+PRUNED = ("resnet20", "resnet18", "mobilenet_v2", "mobilenet_v3_small")
+"""The networks whose pruning is decided in every way, carried out, and loaded on the other backend."""
+
+DEPLOYED = ("resnet18", "mobilenet_v2")
+"""Those that are exported and quantized too; `resnet20` is in a whole run. Each export costs ten seconds."""
+
+PRUNINGS = {
+    f"{scope}-{criterion}": {"kind": "prune", "criterion": {"kind": criterion}, "scope": scope, "ratio": 0.5}
+    for scope in ("global", "local")
+    for criterion in ("l1", "l2")
+}
+CARRIED_OUT = "global-l2"
+"""The pruning whose network is exported, quantized and exchanged."""
+
+QUANTIZE = {"kind": "quantize", "activations": {"observer": {"kind": "minmax"}}, "calibration": {"samples": 64}}
+
+STEPS, BATCH = 5, 16
+"""The first steps of training, and the images of each."""
+
+
+class MeasuringOnce(Manager):
+    """Finds the groups of a network once for all decisions on it: tracing takes longer than all the rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._traced: tuple[Model, Measurements] | None = None
+
+    def measure(self, backend: str, model: Model, request: MeasureRequest) -> Measurements:
+        if request.what != "groups":
+            return super().measure(backend, model, request)
+        if self._traced is None or self._traced[0] is not model:
+            self._traced = model, super().measure(backend, model, request)
+        return self._traced[1]
+
+
+class AgreementBench(Workbench):
+    """A run's workbench over images that are drawn, so that every network can have images of its own size."""
+
+    @cached_property
+    def data(self) -> DataSplits:
+        """64 training, 32 validation and 16 test images, standard normal."""
+        source = self.source
+        shape = (source.in_channels, *source.input_size)
+        train, validation, test = (_images(count, shape, seed) for seed, count in enumerate((64, 32, 16)))
+        return DataSplits("drawn", train, validation, test, CLASSES)
+
+    def build_lively(self, model: Model = None) -> Model:
+        """The network with weights that core drew, and BatchNorm statistics that are not the defaults."""
+        model = model or self.build()
+        return self.manager.restore(self.backend, model, lively(draw(self.state(model), self.context.seed)))
+
+
+def workbench(manager: Manager, backend: str, network: str) -> AgreementBench:
+    """A workbench for one network; its steps are every pruning, and the quantization."""
+    channels, height, width = SMALL.get(network, (3, 64, 64))
+    spec: dict[str, Any] = {
+        "version": 1,
+        "name": "agreement",
+        "task": {"kind": "classification"},
+        "data": {"kind": "digits"},
+        "model": {
+            "kind": "zoo",
+            "name": network,
+            "num_classes": CLASSES,
+            "in_channels": channels,
+            "input_size": [height, width],
+        },
+        "baseline": {"epochs": 1},
+        "steps": [*PRUNINGS.values(), QUANTIZE],
+        "deploy": {"runtime": {"kind": "onnxruntime"}},
+    }
+    checked = load_spec(spec, manager.registry)
+    return AgreementBench(manager, backend, checked, RunContext(seed=0, device="cpu"))
+
+
+def lively(state: State) -> dict[str, Array]:
+    """The state with BatchNorm weights, biases and statistics that are far from one and zero: those hide errors."""
+    generator = np.random.default_rng(0)
+    changed = dict(state)
+    for name in sorted(state):  # so that arrays that were read from a file, sorted, give the same
+        values = state[name]
+        if name.endswith(("running_mean", ".bias")):
+            changed[name] = (values + 0.1 * generator.standard_normal(values.shape)).astype(np.float32)
+        elif name.endswith("running_var") or values.ndim == 1:
+            changed[name] = (values * generator.uniform(0.5, 2.0, values.shape)).astype(np.float32)
+    return changed
+
+
+def _images(count: int, shape: tuple[int, int, int], seed: int) -> tuple[FloatArray, IntArray]:
+    images = np.random.default_rng(seed).standard_normal((count, *shape)).astype(np.float32)
+    return images, np.arange(count) % CLASSES

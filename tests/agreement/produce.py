@@ -1,0 +1,115 @@
+"""Does on one backend, from given weights, what a run does, and writes all that the tests compare.
+
+    python produce.py BACKEND DIRECTORY
+
+DIRECTORY holds `zoo.json` and `training.json`, a whole run of `resnet20` under `run/`, and for each pruned network a
+directory with its groups, plans, weights, the framework's outputs as `.npy`, and for some the ONNX files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from networks import CARRIED_OUT, DEPLOYED, PRUNED, PRUNINGS, QUANTIZE, AgreementBench, MeasuringOnce, lively, workbench
+from training import training_facts
+from zoo import zoo_facts
+
+import paredown
+from paredown import files
+from paredown.algorithms import counting, groups
+from paredown.algorithms.initialization import draw
+from paredown.contracts import MeasureRequest, Model, State
+from paredown.deploy.files import to_bytes
+from paredown.deploy.qdq import write_qdq
+from paredown.engine import exporting
+from paredown.engine.pruning import decide_pruning
+from paredown.engine.runner import run_one
+from paredown.manager import Manager
+from paredown.plan import PrunePlan
+from paredown.spec.loader import load_spec
+
+
+def compress(bench: AgreementBench, directory: Path) -> None:
+    """One network from equal weights to the pruned one, or on to the int8 file."""
+    model = bench.build_lively()
+    facts: dict[str, Any] = {"drawn": digests(draw(bench.state(model), 7)), "before": size(bench, model)}
+    np.save(directory / "outputs.npy", bench.outputs(model, "test"))
+    plans = decide(bench, model, directory)
+    pruned = bench.cut(model, plans[CARRIED_OUT]).model
+    files.write_json(directory / "facts.json", {**facts, "after": size(bench, pruned)})
+    files.write_state(directory / "pruned.safetensors", bench.state(pruned))
+    np.save(directory / "outputs-pruned.npy", bench.outputs(pruned, "test"))
+    if bench.source.name in DEPLOYED:
+        deploy(bench, pruned, directory)
+
+
+def decide(bench: AgreementBench, model: Model, directory: Path) -> dict[str, PrunePlan]:
+    """The plan of every pruning, and the groups that they were decided on."""
+    state = bench.state(model)
+    measured = bench.manager.measure(bench.backend, model, MeasureRequest("groups", bench.input_shape))
+    found = groups.normalise(measured.groups, state, bench.layers(model), measured.left_whole)
+    files.write_json(directory / "groups.json", [group.model_dump(mode="json") for group in found.groups])
+    plans = {}
+    for name, step in zip(PRUNINGS, bench.spec.steps, strict=False):
+        plans[name], _ = decide_pruning(bench, step, model, state)
+        files.write_json(directory / f"plan-{name}.json", plans[name].model_dump(mode="json"))
+    return plans
+
+
+def deploy(bench: AgreementBench, model: Model, directory: Path) -> None:
+    """The canonical fp32 file, the quantization plan, the int8 file, and the plan simulated in the framework."""
+    exported = exporting.canonical(bench, model, directory / "fp32.onnx")
+    plan = exporting.calibrated_plan(bench, bench.spec.steps[-1], exported.model)
+    files.write_json(directory / "plan-quantize.json", plan.model_dump(mode="json"))
+    files.write_bytes(directory / "int8.onnx", to_bytes(write_qdq(onnx.load(directory / "fp32.onnx"), plan)))
+    simulated = exporting.simulate(bench, exported.folded, plan).model
+    np.save(directory / "outputs-simulated.npy", bench.outputs(simulated, "test"))
+
+
+def run(manager: Manager, backend: str, directory: Path) -> None:
+    """A whole run of `resnet20` on real images, from weights in a file; and what its network, loaded again, answers."""
+    bench = workbench(manager, backend, "resnet20")
+    directory.mkdir(parents=True)
+    files.write_state(directory / "given.safetensors", lively(draw(bench.state(bench.build()), 0)))
+    spec = {
+        **bench.spec.model_dump(mode="json"),
+        "data": {"kind": "digits", "limit": 320},
+        "model": {**bench.spec.model_dump(mode="json")["model"], "weights": "given.safetensors"},
+        "baseline": {"epochs": 0},
+        "steps": [PRUNINGS[CARRIED_OUT], QUANTIZE],
+    }
+    checked = load_spec(spec, manager.registry)
+    run_one(manager, checked, backend, 0, directory / "seed-0", base_dir=directory)
+    np.save(directory / "outputs.npy", bench.outputs(paredown.load(directory / "seed-0"), "test"))
+
+
+def size(bench: AgreementBench, model: Model) -> dict[str, int]:
+    """Parameters and multiply-accumulates."""
+    return {"params": counting.count_parameters(bench.state(model)), "macs": counting.count_macs(bench.layers(model))}
+
+
+def digests(state: State) -> list[list[Any]]:
+    """Name, shape and content of every array, in order."""
+    return [
+        [name, list(values.shape), hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()]
+        for name, values in state.items()
+    ]
+
+
+def main(backend: str, out: Path) -> None:
+    manager = MeasuringOnce.discover()
+    run(manager, backend, out / "run")
+    for name in PRUNED:
+        (out / name).mkdir()
+        compress(workbench(manager, backend, name), out / name)
+    files.write_json(out / "training.json", training_facts(manager, backend, out))
+    files.write_json(out / "zoo.json", zoo_facts(manager, backend, out))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

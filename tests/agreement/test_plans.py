@@ -1,0 +1,51 @@
+"""Equal weights give equal decisions: groups, pruning plans index by index, quantization plans."""
+
+from __future__ import annotations
+
+import pytest
+from agreement.networks import DEPLOYED, PRUNED, PRUNINGS
+
+from paredown.engine.journal import read_plan
+from paredown.files import read_json
+from paredown.plan import PrunePlan, QuantPlan
+
+
+@pytest.fixture(params=PRUNED)
+def network(request):
+    return request.param
+
+
+def test_the_groups_are_equal_in_names_members_sizes_and_order(produced, network):
+    torch, paddle = (read_json(produced[backend] / network / "groups.json") for backend in ("torch", "paddle"))
+    assert [group["name"] for group in torch] == [group["name"] for group in paddle]
+    for mine, theirs in zip(torch, paddle, strict=True):
+        assert mine == theirs
+
+
+@pytest.mark.parametrize("pruning", PRUNINGS)
+def test_the_same_channels_go(produced, network, pruning):
+    torch, paddle = (read_plan(produced[b] / network / f"plan-{pruning}.json", PrunePlan) for b in ("torch", "paddle"))
+    assert {cut.group.name: cut.remove for cut in torch.cuts} == {cut.group.name: cut.remove for cut in paddle.cuts}
+    assert torch == paddle
+
+
+def test_the_scopes_and_criteria_decide_differently(produced, network):
+    plans = [read_plan(produced["torch"] / network / f"plan-{pruning}.json", PrunePlan) for pruning in PRUNINGS]
+    assert len({tuple(cut.remove for cut in plan.cuts) for plan in plans}) == len(PRUNINGS)
+
+
+def test_the_same_plan_leaves_the_same_arrays_and_the_same_size(produced, network):
+    torch, paddle = (produced[backend] / network for backend in ("torch", "paddle"))
+    assert (torch / "pruned.safetensors").read_bytes() == (paddle / "pruned.safetensors").read_bytes()
+    facts = read_json(torch / "facts.json")
+    assert facts == read_json(paddle / "facts.json")
+    assert facts["after"]["params"] < 0.6 * facts["before"]["params"]
+    assert facts["after"]["macs"] < 0.6 * facts["before"]["macs"]
+
+
+@pytest.mark.parametrize("file", ["run/seed-0/plan-1.json", *(f"{name}/plan-quantize.json" for name in DEPLOYED)])
+def test_every_scale_and_zero_point_is_equal(produced, file):
+    torch, paddle = (read_plan(produced[backend] / file, QuantPlan) for backend in ("torch", "paddle"))
+    assert torch.points
+    assert [(p.layer, p.port, p.index) for p in torch.points] == [(p.layer, p.port, p.index) for p in paddle.points]
+    assert torch == paddle
