@@ -13,7 +13,7 @@ from paredown.contracts import Model, RunContext
 from paredown.engine import artifact, runner
 from paredown.engine.given import GivenWorkbench, Loader
 from paredown.engine.processes import run_in_process
-from paredown.errors import ModelError
+from paredown.errors import ArtifactError, ModelError
 from paredown.manager import Manager
 from paredown.results import Comparison, RunResult
 from paredown.spec import loader
@@ -63,11 +63,13 @@ def run(
     manager = Manager.discover()
     checked = _complete(spec, manager)
     chosen = backend or checked.backends[0]
+    first_seed = checked.seeds[0] if seed is None else seed
+    require_choice(manager, checked, [chosen], [first_seed])
     manager.require_backend(chosen)
     return run_in_process(
         checked,
         chosen,
-        checked.seeds[0] if seed is None else seed,
+        first_seed,
         output_directory(checked, out),
         base_dir=_base_directory(spec),
         fresh=fresh,
@@ -101,13 +103,15 @@ def compare(
 
     manager = Manager.discover()
     checked = _complete(spec, manager)
+    chosen, all_seeds = backends or checked.backends, seeds or checked.seeds
+    require_choice(manager, checked, chosen, all_seeds)
     directory = output_directory(checked, out)
     comparison = comparing.run_all(
         manager,
         checked,
         directory,
-        backends=backends or checked.backends,
-        seeds=seeds or checked.seeds,
+        backends=chosen,
+        seeds=all_seeds,
         base_dir=_base_directory(spec),
         fresh=fresh,
         listener=listener,
@@ -128,13 +132,13 @@ def compress(
 ) -> Compressed:
     """Compresses a network of the caller's with loaders of the caller's, in the caller's process.
 
-    The spec's `model`, `data`, `baseline` and `backends` are not used: the network is the baseline, and its framework
-    is recognised by its class.
+    The spec's `model`, `data`, `baseline` and `backends` are not used, nor is the `batch_size` of training steps: the
+    network is the baseline, its framework is recognised by its class, and batches are the loader's.
 
     Args:
         model: A `torch.nn.Module` or a `paddle.nn.Layer`; it is not changed.
         spec: Task, steps, deployment.
-        train: Iterable of (images, labels), iterated once an epoch; images NCHW.
+        train: Iterable of (images, labels), iterated once an epoch; images NCHW, labels whole numbers from 0.
         validation: The same, for choices.
         test: The same, for figures; `validation` stands in where it is not given, and the result's notes say so.
         out: Where plans, weights and ONNX files are written; `paredown-out/NAME` by default. Started over.
@@ -160,17 +164,21 @@ def compress(
     return Compressed(final, result, directory)
 
 
-def load(directory: Path | str, backend: str | None = None) -> Model:
+def load(directory: Path | str, backend: str | None = None, *, model: Model = None) -> Model:
     """The compressed network of a run, rebuilt from base model, plans and weights, on any backend.
 
     Args:
         directory: The directory of one run, `OUT/BACKEND/seed-N`.
         backend: The backend to load it in; the one that made it by default.
+        model: The uncompressed network, when it was given to `compress`: only the caller can build it. Not changed.
 
     Raises:
         ArtifactError: When a part is missing.
+        PlanError: When `model` is not the network that was compressed.
     """
-    return artifact.load(Manager.discover(), Path(directory), backend)
+    manager = Manager.discover()
+    chosen = backend or (None if model is None else backend_of(model, manager))
+    return artifact.load(manager, Path(directory), chosen, model)
 
 
 def backend_of(model: Model, manager: Manager) -> str:
@@ -195,8 +203,25 @@ def backend_of(model: Model, manager: Manager) -> str:
 
 
 def output_directory(spec: Spec, out: Path | str | None) -> Path:
-    """Where a spec's results are written."""
-    return Path(out) if out is not None else Path("paredown-out") / spec.name
+    """Where a spec's results are written.
+
+    Raises:
+        ArtifactError: When there is a file of this name.
+    """
+    directory = Path(out) if out is not None else Path("paredown-out") / spec.name
+    if directory.exists() and not directory.is_dir():
+        raise ArtifactError("this is a file", where=f"out {directory}", expected="a directory", remedy="name another")
+    return directory
+
+
+def require_choice(manager: Manager, spec: Spec, backends: Sequence[str], seeds: Sequence[int]) -> None:
+    """Checks backends and seeds that were chosen apart from the spec as if they stood in it, before any work starts.
+
+    Raises:
+        SpecError: With one problem for each mistake.
+    """
+    chosen = {"backends": list(backends), "seeds": list(seeds)}
+    loader.load_spec(spec.model_dump(mode="json", serialize_as_any=True) | chosen, manager.registry)
 
 
 def _complete(spec: SpecLike, manager: Manager) -> Spec:

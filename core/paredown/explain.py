@@ -1,82 +1,207 @@
-"""What a spec would do on a backend, stage by stage, with every setting explicit."""
+"""What a spec would do, stage by stage: who acts on each backend, every setting, and the files that are written."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 from paredown.manager import Manager, missing_distributions
 from paredown.spec.base import Frozen
-from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec
+from paredown.spec.models import BaselineConfig, DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec
 
 _REDUCED = ("portable", "avx2")
-_WHAT = {
-    PruneStep: "prune: measure coupled channels, score and choose in core, cut them; shapes shrink",
-    FinetuneStep: "finetune: train on the labels",
-    DistillStep: "distill: train under the baseline's soft labels",
-    QuantizeStep: "quantize: fold BatchNorm, export, calibrate on the canonical graph, simulate the plan",
-}
+_OF_A_RUN = ("spec.json", "journal.json", "weights.safetensors", "result.json")
+_OF_A_COMPARISON = ("compare.json", "report.html")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting by its path in the stage; `is_default` says that the spec leaves it out."""
+
+    name: str
+    value: Any
+    is_default: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage: what happens, and its settings with all defaults filled in."""
+    """One stage: what happens, its settings with all defaults filled in, and the files of a run that it writes.
 
+    `hooks` are what the backend is asked, `losses` the kinds of loss that it must implement.
+    """
+
+    name: str
     what: str
-    settings: dict[str, Any]
+    settings: tuple[Setting, ...]
+    files: tuple[str, ...]
+    hooks: tuple[str, ...]
+    losses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BackendState:
+    """Whether a backend could run the stages: who answers each hook, what is missing, and what would be refused."""
+
+    name: str
+    title: str
+    versions: dict[str, str]
+    missing: tuple[str, ...]
+    install: str | None
+    acts: dict[str, str]
+    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """All stages of one backend, and whether it is ready."""
+    """All stages in order, the backends, and the files of a whole comparison."""
 
-    backend: str
-    state: str
+    name: str
+    seeds: tuple[int, ...]
+    backends: tuple[BackendState, ...]
     stages: tuple[Stage, ...]
+    run_files: tuple[str, ...]
+    comparison_files: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self)
 
 
-def explain_backend(manager: Manager, spec: Spec, backend: str) -> Explanation:
-    """What a spec would do on one backend; nothing is built, loaded or imported.
+def explain_spec(manager: Manager, spec: Spec, backends: Sequence[str]) -> Explanation:
+    """What a spec would do on some backends; nothing is built, loaded or imported.
 
     Raises:
-        SpecError: No plugin supplies the backend.
+        SpecError: No plugin supplies one of the backends.
+        BackendMissing: The plugin of one of the backends did not load.
     """
-    info = manager.backend(backend)
-    missing = missing_distributions(info)
-    state = f"{info.title}, " + (f"missing {', '.join(missing)}: {info.install}" if missing else "ready")
-    stages = [_baseline(spec), *(_step(manager, step, backend) for step in spec.steps), _deploy(spec)]
-    return Explanation(backend, state, tuple(stages))
+    quantized = any(isinstance(step, QuantizeStep) for step in spec.steps)
+    stages = (_baseline(spec), *(_step(step, index) for index, step in enumerate(spec.steps)), _deploy(spec, quantized))
+    return Explanation(
+        name=spec.name,
+        seeds=spec.seeds,
+        backends=tuple(_state(manager, spec, name, stages) for name in backends),
+        stages=stages,
+        run_files=_OF_A_RUN,
+        comparison_files=_OF_A_COMPARISON,
+    )
+
+
+def settings_of(model: BaseModel, prefix: str = "", *, is_default: bool = False) -> Iterator[Setting]:
+    """The settings of a model and of the models in it; `kind` stands for the model that it decides on."""
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        left_out = is_default or name not in model.model_fields_set
+        path = prefix.removesuffix(".") if name == "kind" and prefix else prefix + name
+        nested = value if isinstance(value, tuple) else (value,)
+        if nested and all(isinstance(part, BaseModel) for part in nested):
+            for index, part in enumerate(nested):
+                place = f"{path}[{index}]." if isinstance(value, tuple) else f"{path}."
+                yield from settings_of(part, place, is_default=left_out)
+        elif name != "kind" or prefix:
+            yield Setting(path, value, is_default if name == "kind" else left_out)
 
 
 def _baseline(spec: Spec) -> Stage:
-    settings: dict[str, Any] = {
-        name: part.model_dump(mode="json")
-        for name, part in (("model", spec.model), ("data", spec.data), ("train", spec.baseline))
-        if part is not None
-    }
-    trained = spec.baseline is not None and spec.baseline.epochs > 0
-    return Stage("baseline: " + ("train it, once per content" if trained else "take the weights as they are"), settings)
-
-
-def _step(manager: Manager, step: Frozen, backend: str) -> Stage:
-    settings = step.model_dump(mode="json")
-    kind = str(settings.pop("kind", ""))
-    what = next((text for model, text in _WHAT.items() if isinstance(step, model)), f"{kind}: a plugin's step")
-    registry = manager.registry
-    for loss in settings.get("losses", ()):
-        if not registry.has_implementation("distill_loss", loss["kind"], backend):
-            what += f" (the loss `{loss['kind']}` has no implementation for {backend}: this run would be refused)"
-    return Stage(what, settings)
-
-
-def _deploy(spec: Spec) -> Stage:
-    reduced = spec.deploy.target in _REDUCED
-    bits = "7 effective bits of weights, safe on every CPU" if reduced else "8 bits of weights"
-    settings = {**spec.deploy.model_dump(mode="json"), "int8 range": bits}
-    return Stage(
-        "deploy: verify every candidate on data, measure it against the baseline's fp32 file, choose one", settings
+    baseline = spec.baseline or BaselineConfig(epochs=0)
+    trained = baseline.epochs > 0
+    weights = spec.model.weights if spec.model else None
+    start = {None: "weights drawn from the seed", "pretrained": "the framework's pretrained weights"}
+    what = f"Build the network with {start.get(weights, f'the weights of {weights}')}"
+    what += (
+        f", train it for {_count(baseline.epochs, 'epoch')}, and keep it in the cache: equal ones are trained once."
+        if trained
+        else ", and take it as it is."
     )
+    parts = [(name, getattr(spec, name)) for name in ("data", "model")] + ([("train", baseline)] if trained else [])
+    settings = tuple(
+        one for name, part in parts if part is not None for one in settings_of(part, f"{name}.", is_default=False)
+    )
+    hooks = ("load_model", "restore", *(("distill",) if trained else ()))
+    losses = ("hard_label",) if trained else ()
+    return Stage("baseline", what, settings, ("weights-baseline.safetensors",), hooks, losses)
+
+
+def _step(step: Frozen, index: int) -> Stage:
+    kind = str(getattr(step, "kind", type(step).__name__))
+    plan, weights = f"plan-{index}.json", f"weights-{index}.safetensors"
+    settings = tuple(settings_of(step))
+    if isinstance(step, PruneStep):
+        what = (
+            f"Measure the coupled channels in the framework, score them in core, choose the {step.ratio:.0%} that go,"
+            " and cut them out in the framework: shapes shrink."
+        )
+        return Stage(kind, what, settings, (plan, weights), ("measure", "prune"))
+    if isinstance(step, FinetuneStep):
+        what = f"Train on the labels for {_count(step.train.epochs, 'epoch')}."
+        return Stage(kind, what, settings, (plan, weights), ("distill",), ("hard_label",))
+    if isinstance(step, DistillStep):
+        what = f"Train for {_count(step.train.epochs, 'epoch')}; the uncompressed baseline is the teacher."
+        return Stage(kind, what, settings, (plan, weights), ("distill",), tuple(loss.kind for loss in step.losses))
+    if isinstance(step, QuantizeStep):
+        what = (
+            "Fold BatchNorm, export, and observe ranges on the canonical graph in ONNX Runtime; choose scales and zero"
+            " points in core; simulate them in the framework."
+        )
+        return Stage(kind, what, settings, (plan, weights), ("fold", "export", "quantize"))
+    return Stage(kind, "A step of a plugin's own.", settings, (weights,), ("apply_step",))
+
+
+def _deploy(spec: Spec, quantized: bool) -> Stage:
+    candidates = ("onnx/fp32.onnx", *(("onnx/int8.onnx",) if quantized else ()))
+    bits = "7 bits, safe on every CPU" if spec.deploy.target in _REDUCED else "8 bits"
+    best = {"size": "smallest", "latency": "fastest"}[spec.deploy.prefer]
+    what = (
+        "Write the files, verify each on the test images against the framework, and measure each on one thread against"
+        f" the baseline's. Deliver the {best} that loses at most {spec.deploy.max_metric_drop:g} on validation."
+    )
+    if quantized:
+        what += f" Weights use {bits} ({spec.deploy.target})."
+    return Stage(
+        "deploy",
+        what,
+        tuple(settings_of(spec.deploy)),
+        ("onnx/baseline-fp32.onnx", *candidates),
+        ("fold", "export", "evaluate"),
+    )
+
+
+def _state(manager: Manager, spec: Spec, backend: str, stages: Sequence[Stage]) -> BackendState:
+    from paredown.engine.provenance import versions
+
+    info = manager.backend(backend)
+    missing = missing_distributions(info)
+    hooks = dict.fromkeys(hook for stage in stages for hook in stage.hooks)
+    answers = {hook: _who_answers(manager, hook, backend) for hook in hooks}
+    problems = [f"nothing implements the hook `{hook}`" for hook, who in answers.items() if not who]
+    if spec.model is not None and spec.model.name not in info.models:
+        problems.append(f"the network `{spec.model.name}` is not one that it builds")
+    problems += [
+        f"the loss `{loss}` has no implementation"
+        for loss in dict.fromkeys(loss for stage in stages for loss in stage.losses)
+        if not manager.registry.has_implementation("distill_loss", loss, backend)
+    ]
+    return BackendState(
+        name=backend,
+        title=info.title,
+        versions=versions(info.distributions),
+        missing=missing,
+        install=info.install if missing else None,
+        acts={hook: who for hook, who in answers.items() if who},
+        problems=tuple(problems),
+    )
+
+
+def _who_answers(manager: Manager, hook: str, backend: str) -> str:
+    """The plugins that answer a hook for a backend, in the order of asking; empty where nobody does."""
+    registry = manager.registry
+    own = registry.backend_owner(backend)
+    others = {registry.backend_owner(name) for name in registry.backends} - {own}
+    asked = [own, *(name for name in manager.plugins if name != own and name not in others)]
+    return ", ".join(name for name in asked if hook in manager.capabilities(name))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

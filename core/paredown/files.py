@@ -21,14 +21,12 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         ArtifactError: When the directory cannot be written.
     """
+    make_directory(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
         os.close(handle)
     except OSError as error:
-        raise ArtifactError(
-            "this place cannot be written", where=str(path), value=str(error), remedy="choose another --out"
-        ) from error
+        raise _unwritable(path, error) from error
     temporary = Path(name)
     try:
         write(temporary)
@@ -36,6 +34,18 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_directory(path: Path) -> None:
+    """Makes a directory and those above it; one that exists is left as it is.
+
+    Raises:
+        ArtifactError: When that is impossible, or something else has the name.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -100,6 +110,15 @@ def read_state(path: Path) -> dict[str, Array]:
         raise WeightsError(
             "the weights cannot be read", where=str(path), value=str(error), expected="a safetensors file"
         ) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ArtifactError:
+    return ArtifactError(
+        "this place cannot be written",
+        where=str(path),
+        value=error.strerror or str(error),
+        remedy="choose another --out",
+    )
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -1,73 +1,66 @@
-"""`validate`, `explain`, `init`, `schema` and `plugins`: everything that looks and does not run."""
+"""`validate`, `init`, `schema` and `plugins`: everything that looks and does not run."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from argparse import Namespace
 
-import typer
-
-from paredown import files
-from paredown.errors import ArtifactError
-from paredown.explain import Explanation, explain_backend
 from paredown.manager import Manager
-from paredown.spec.canonical import spec_hash
 from paredown.spec.loader import load_spec, require_complete
 
 
-def validate(path: Path, *, as_json: bool) -> None:
+def validate(given: Namespace) -> int:
     """Checks a spec and says what it holds."""
-    spec = load_spec(path, Manager.discover().registry)
+    spec = load_spec(given.spec, Manager.discover().registry)
     require_complete(spec)
     kinds = [str(getattr(step, "kind", "")) for step in spec.steps]
-    if as_json:
-        typer.echo(json.dumps({"valid": True, "name": spec.name, "steps": kinds, "hash": spec_hash(spec)}))
-        return
-    typer.echo(f"{path}: valid ({' > '.join(kinds) or 'no steps'}; {', '.join(spec.backends)})")
+    if given.json:
+        from paredown.spec.canonical import spec_hash
+
+        facts = {"valid": True, "name": spec.name, "steps": kinds, "backends": spec.backends, "seeds": spec.seeds}
+        print(json.dumps({**facts, "hash": spec_hash(spec)}))
+        return 0
+    print(f"{given.spec}: valid ({' > '.join(kinds) or 'no steps'}; {', '.join(spec.backends)})")
+    return 0
 
 
-def explain(path: Path, backends: list[str] | None, *, as_json: bool) -> None:
-    """Says what would be done on each backend."""
-    manager = Manager.discover()
-    spec = load_spec(path, manager.registry)
-    require_complete(spec)
-    explained = [explain_backend(manager, spec, name) for name in dict.fromkeys(backends or spec.backends)]
-    if as_json:
-        typer.echo(json.dumps([one.to_dict() for one in explained], indent=1))
-        return
-    typer.echo("\n\n".join(_explained(one) for one in explained))
-
-
-def init(path: Path, *, force: bool) -> None:
+def init(given: Namespace) -> int:
     """Writes the commented spec."""
+    from paredown import files
+    from paredown.errors import ArtifactError
     from paredown.spec.template import TEMPLATE
 
-    if path.exists() and not force:
-        raise ArtifactError("the file exists", where=str(path), remedy="name another, or overwrite it with --force")
-    files.write_text(path, TEMPLATE)
-    typer.echo(f"{path} written; next: paredown validate {path}, then paredown compare {path}")
+    if given.path.exists() and (given.path.is_dir() or not given.force):
+        kind = "a directory of this name" if given.path.is_dir() else "the file"
+        remedy = "name another" if given.path.is_dir() else "name another, or overwrite it with --force"
+        raise ArtifactError(f"{kind} exists", where=str(given.path), expected="a new file", remedy=remedy)
+    files.write_text(given.path, TEMPLATE)
+    print(f"{given.path} written; next: paredown validate {given.path}, then paredown compare {given.path}")
+    return 0
 
 
-def schema() -> None:
+def schema(given: Namespace) -> int:  # noqa: ARG001 - every command takes the arguments
     """Prints the JSON Schema."""
-    typer.echo(json.dumps(Manager.discover().registry.json_schema(), indent=1))
+    print(json.dumps(Manager.discover().registry.json_schema(), indent=1))
+    return 0
 
 
-def plugins(*, as_json: bool) -> None:
+def plugins(given: Namespace) -> int:
     """Lists what each plugin brings."""
     manager = Manager.discover()
+    assert manager.registry
     brought = {name: _brought(manager, name) for name in manager.plugins}
-    if as_json:
+    if given.json:
         failed = {failure.name: failure.reason for failure in manager.failures}
-        typer.echo(json.dumps({"plugins": brought, "failed": failed}, indent=1))
-        return
+        print(json.dumps({"plugins": brought, "failed": failed}, indent=1))
+        return 0
     for name, parts in brought.items():
-        typer.echo(name)
+        print(name)
         for what, names in parts.items():
-            typer.echo(f"  {what}: {', '.join(names)}")
+            print(f"  {what}: {', '.join(names)}")
     for failure in manager.failures:
-        typer.echo(f"{failure.name}: did not load ({failure.reason}); `paredown doctor` shows the traceback")
+        print(f"{failure.name}: did not load ({failure.reason}); `paredown doctor` shows the traceback")
+    return 0
 
 
 def _brought(manager: Manager, plugin: str) -> dict[str, list[str]]:
@@ -84,15 +77,3 @@ def _brought(manager: Manager, plugin: str) -> dict[str, list[str]]:
                 parts.setdefault(f"{entry.slot} for {backend}", []).append(entry.name)
     parts["hooks"] = list(manager.capabilities(plugin))
     return {what: names for what, names in parts.items() if names}
-
-
-def _explained(one: Explanation) -> str:
-    lines = [f"{one.backend}: {one.state}"]
-    for index, stage in enumerate(one.stages):
-        lines.append(f"  {index}. {stage.what}")
-        lines.extend(f"     {name}: {_text(value)}" for name, value in stage.settings.items())
-    return "\n".join(lines)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

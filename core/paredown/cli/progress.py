@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from paredown.errors import ParedownError
 
 if TYPE_CHECKING:
@@ -72,4 +70,4 @@ class Progress:
         if self._bar is not None:
             self._bar.console.print(line, style="dim", markup=False, highlight=False)
         else:
-            typer.echo(line, err=True)
+            print(line, file=sys.stderr, flush=True)

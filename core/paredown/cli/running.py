@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
-import typer
-
+from paredown import api
 from paredown.cli.progress import Progress
 from paredown.comparison import COMPARISON, run_all, write_comparison
 from paredown.engine import artifact
-from paredown.errors import ParedownError
+from paredown.errors import SpecError
 from paredown.manager import Manager
 from paredown.report.html import REPORT, write_report
 from paredown.report.terminal import print_comparison
@@ -22,52 +24,37 @@ DONE, MISSED, FAILED = 0, 1, 3
 _PLAIN_WIDTH = 160
 
 
-def run(
-    path: Path,
-    backends: list[str] | None,
-    seeds: list[int] | None,
-    out: Path | None,
-    *,
-    fresh: bool,
-    as_json: bool,
-    quiet: bool,
-) -> int:
+def run(given: Namespace) -> int:
     """Runs one backend and prints its table; returns the exit code."""
-    manager, spec = _load(path)
-    comparison, _ = _run(manager, spec, path, backends or [spec.backends[0]], seeds, out, fresh, quiet or as_json)
-    _show(comparison, as_json=as_json)
+    manager, spec = _load(given.spec)
+    backends = given.backend[-1:] if given.backend else [spec.backends[0]]
+    comparison, _ = _run(manager, spec, backends, given)
+    _show(comparison, as_json=given.json)
     return exit_code(comparison)
 
 
-def compare(
-    path: Path,
-    backends: list[str] | None,
-    seeds: list[int] | None,
-    out: Path | None,
-    *,
-    fresh: bool,
-    as_json: bool,
-    quiet: bool,
-) -> int:
+def compare(given: Namespace) -> int:
     """Runs every backend, writes the comparison and the report, and prints the table; returns the exit code."""
-    manager, spec = _load(path)
-    comparison, directory = _run(manager, spec, path, backends, seeds, out, fresh, quiet or as_json)
+    manager, spec = _load(given.spec)
+    comparison, directory = _run(manager, spec, given.backend or spec.backends, given)
     write_comparison(comparison, directory)
     write_report(comparison, directory, manager)
-    _show(comparison, as_json=as_json)
-    if not as_json:
-        typer.echo(f"report: {directory / REPORT}\ndata:   {directory / COMPARISON}")
+    _show(comparison, as_json=given.json)
+    if not given.json:
+        print(f"report: {directory / REPORT}\ndata:   {directory / COMPARISON}")
     return exit_code(comparison)
 
 
-def export(directory: Path, format_name: str, out: Path | None, *, as_json: bool) -> None:
+def export(given: Namespace) -> int:
     """Exports a run's network and says which files were written."""
-    source = artifact.find_run(directory)
-    written = artifact.export(Manager.discover(), source, out or source / f"export-{format_name}", format_name)
-    if as_json:
-        typer.echo(json.dumps({"files": [str(path) for path in written]}))
+    source = artifact.find_run(given.directory)
+    target = given.out or source / f"export-{given.format}"
+    written = artifact.export(Manager.discover(), source, target, given.format)
+    if given.json:
+        print(json.dumps({"files": [str(path) for path in written]}))
     else:
-        typer.echo("\n".join(str(path) for path in written))
+        print("\n".join(str(path) for path in written))
+    return DONE
 
 
 def exit_code(comparison: Comparison) -> int:
@@ -85,35 +72,46 @@ def _load(path: Path) -> tuple[Manager, Spec]:
 
 
 def _run(
-    manager: Manager,
-    spec: Spec,
-    path: Path,
-    backends: list[str] | None,
-    seeds: list[int] | None,
-    out: Path | None,
-    fresh: bool,
-    quiet: bool,
+    manager: Manager, spec: Spec, backends: list[str] | tuple[str, ...], given: Namespace
 ) -> tuple[Comparison, Path]:
-    directory = out or Path("paredown-out") / spec.name
-    if directory.exists() and not directory.is_dir():
-        raise ParedownError("this is a file", where=f"--out {directory}", expected="a directory", remedy="name another")
-    with Progress(quiet=quiet) as progress:
+    chosen = list(dict.fromkeys(backends))
+    seeds = list(dict.fromkeys(given.seed or spec.seeds))
+    _require_choice(manager, spec, chosen, seeds)
+    directory = api.output_directory(spec, given.out)
+    with Progress(quiet=given.quiet or given.json) as progress:
         comparison = run_all(
             manager,
             spec,
             directory,
-            backends=list(dict.fromkeys(backends or spec.backends)),
-            seeds=list(dict.fromkeys(seeds or spec.seeds)),
-            base_dir=path.resolve().parent,
-            fresh=fresh,
+            backends=chosen,
+            seeds=seeds,
+            base_dir=given.spec.resolve().parent,
+            fresh=given.fresh,
             listener=progress,
         )
     return comparison, directory
 
 
+def _require_choice(manager: Manager, spec: Spec, backends: list[str], seeds: list[int]) -> None:
+    """Checks `--backend` and `--seed`, and names them where they are wrong."""
+    try:
+        api.require_choice(manager, spec, backends, seeds)
+    except SpecError as error:
+        raise SpecError.of([replace(problem, where=_option(problem.where)) for problem in error.problems]) from None
+
+
+def _option(where: str | None) -> str | None:
+    field = (where or "").partition("[")[0]
+    return {"backends": "--backend", "seeds": "--seed"}.get(field, where)
+
+
 def _show(comparison: Comparison, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(comparison.model_dump_json(indent=1))
+        print(comparison.model_dump_json(indent=1))
+        return
+    if not comparison.runs:
+        for problem in (problem for failure in comparison.failures for problem in failure.problems):
+            print(f"error: {problem.render()}", file=sys.stderr)
         return
     from rich.console import Console
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from paredown import files
 from paredown.contracts import ExportRequest, Model, RunContext
 from paredown.engine import exporting
+from paredown.engine.given import GivenWorkbench
 from paredown.engine.journal import read_plan
-from paredown.engine.runner import RESULT, WEIGHTS
+from paredown.engine.runner import RESULT, SPEC, WEIGHTS
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, UnsupportedError
 from paredown.manager import Manager
 from paredown.plan import PrunePlan
 from paredown.results import RunResult
 from paredown.spec.loader import load_spec
+from paredown.spec.nearest import one_of, suggestion
 
 NEUTRAL_FORMATS = ("onnx",)
 
@@ -40,40 +46,61 @@ def find_run(directory: Path) -> Path:
 
 
 def read_result(directory: Path) -> RunResult:
-    """The result of a finished run."""
-    return RunResult.model_validate(files.read_json(directory / RESULT))
+    """The result of a finished run.
+
+    Raises:
+        ArtifactError: It is missing, or is none.
+    """
+    try:
+        return RunResult.model_validate(files.read_json(directory / RESULT))
+    except ValidationError as error:
+        raise ArtifactError(
+            "this is not the result of a run",
+            where=str(directory / RESULT),
+            value=str(error.errors()[0]["msg"]),
+            remedy="run the spec again with --fresh",
+        ) from error
 
 
-def load(manager: Manager, directory: Path, backend: str | None = None) -> Model:
-    """The network of a finished run, in the framework of `backend` (the run's own by default)."""
-    bench, model = _rebuild(manager, directory, backend)
-    del bench
-    return model
+def load(manager: Manager, directory: Path, backend: str | None = None, base: Model = None) -> Model:
+    """The network of a finished run, in the framework of `backend` (the run's own by default).
+
+    Args:
+        manager: With the backend's plugin registered.
+        directory: The directory of one run.
+        backend: The backend's name.
+        base: The uncompressed network, for a run of `paredown.compress`, which was given one; it is not changed.
+
+    Raises:
+        ArtifactError: A part is missing, or only the caller has the base network.
+    """
+    return _rebuild(manager, directory, backend, base)[1]
 
 
 def export(manager: Manager, directory: Path, target: Path, format_name: str, backend: str | None = None) -> list[Path]:
     """Writes the delivered network in a format: `onnx` copies the delivered file, others are a backend's own.
 
+    The directory of a backend's own format appears whole or not at all.
+
     Raises:
         UnsupportedError: When no backend writes the format.
         ArtifactError: When the run is not finished, or the target exists.
     """
-    if format_name == "onnx":
-        delivered = directory / read_result(directory).delivered
-        if not delivered.is_file():
-            raise ArtifactError(
-                "the delivered file is missing", where=str(delivered), remedy="run the spec again with --fresh"
-            )
-        path = target if target.suffix == ".onnx" else target / delivered.name
-        files.write_bytes(path, delivered.read_bytes())
-        return [path]
+    if format_name in NEUTRAL_FORMATS:
+        return [_copy_delivered(directory, target)]
     owner = backend or format_owner(manager, format_name)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ArtifactError("the target exists and is not empty", where=str(target), remedy="name a new directory")
     bench, model = _rebuild(manager, directory, owner)
     copy, _ = exporting.folded(bench, model)
-    result = manager.export(owner, copy, ExportRequest(format_name, target, bench.input_shape))
-    return list(result.files)
+    files.make_directory(target.parent)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+        place = Path(scratch) / "files"
+        result = manager.export(owner, copy, ExportRequest(format_name, place, bench.input_shape))
+        written = [target / path.relative_to(place) for path in result.files]
+        place.chmod(0o755)
+        os.replace(place, target)  # noqa: PTH105 - Path.replace does the same; os.replace says that the target is empty
+    return written
 
 
 def format_owner(manager: Manager, format_name: str) -> str:
@@ -84,29 +111,50 @@ def format_owner(manager: Manager, format_name: str) -> str:
     """
     owners = {name: info.name for info in manager.registry.backends.values() for name in info.formats}
     if format_name not in owners:
+        known = (*NEUTRAL_FORMATS, *owners)
         raise UnsupportedError(
-            "no backend writes this format",
+            f"no backend writes the format `{format_name}`",
             where="--format",
             value=format_name,
-            expected=", ".join([*NEUTRAL_FORMATS, *owners]),
+            expected=one_of(known, "format"),
+            remedy=suggestion(format_name, known),
         )
     return owners[format_name]
 
 
-def _rebuild(manager: Manager, directory: Path, backend: str | None) -> tuple[Workbench, Model]:
-    result = read_result(directory)
-    lost = next((step for step in result.steps if not step.replayable), None)
-    if lost is not None:
+def _copy_delivered(directory: Path, target: Path) -> Path:
+    delivered = directory / read_result(directory).delivered
+    if not delivered.is_file():
         raise ArtifactError(
-            "this network cannot be rebuilt: a plugin's step changed shapes without a plan",
-            where=f"{directory}, step {lost.index} ({lost.kind})",
-            remedy="export the delivered file with --format onnx",
+            "the delivered file is missing", where=str(delivered), remedy="run the spec again with --fresh"
         )
-    spec = load_spec(directory / "spec.json", manager.registry)
+    path = target if target.suffix == ".onnx" else target / delivered.name
+    if path.is_dir():
+        raise ArtifactError("this is a directory", where=str(path), expected="a new file", remedy="name another")
+    files.write_bytes(path, delivered.read_bytes())
+    return path
+
+
+def _rebuild(manager: Manager, directory: Path, backend: str | None, base: Model = None) -> tuple[Workbench, Model]:
+    result = read_result(directory)
     name = backend or result.backend
     manager.require_backend(name)
-    bench = Workbench(manager, name, spec, RunContext(seed=result.seed, device=spec.run.device, base_dir=directory))
+    # The spec's other backends are no matter here, and may not be installed.
+    spec = load_spec(files.read_json(directory / SPEC) | {"backends": [name]}, manager.registry)
     plans = tuple(
         read_plan(directory / step.plan, PrunePlan) for step in result.steps if step.plan and step.kind == "prune"
     )
+    context = RunContext(seed=result.seed, device=spec.run.device, base_dir=directory)
+    if base is not None:
+        bench: Workbench = GivenWorkbench(manager, name, spec, context, model=base)
+    elif spec.model is not None:
+        bench = Workbench(manager, name, spec, context)
+    else:
+        raise ArtifactError(
+            "this network was given to `paredown.compress`: it has no name to be built by",
+            where=str(directory),
+            expected="the run of a spec, which names a network of the zoo",
+            remedy="build the uncompressed network yourself and call paredown.load(directory, model=network);"
+            " the delivered ONNX file needs no network: export --format onnx",
+        )
     return bench, bench.build(plans, files.read_state(directory / WEIGHTS))

@@ -12,11 +12,14 @@ import numpy as np
 
 from paredown.contracts import Array, DataSplits, FloatArray, IntArray, Model, ModelSource, Split, State
 from paredown.engine.workbench import Workbench
-from paredown.errors import DataError
+from paredown.errors import DataError, ModelError, ParedownError
 from paredown.plan import PrunePlan
 
 Loader = Iterable[tuple[Any, Any]]
 """Yields batches of images (NCHW) and labels, as tensors of the framework or NumPy arrays; iterated once an epoch."""
+
+_LOADER = "an iterable of (images, labels) that can be iterated again and again"
+_AGAIN = "give a DataLoader or a list of batches, not a generator or an iterator"
 
 
 @dataclass
@@ -28,14 +31,43 @@ class GivenWorkbench(Workbench):
 
     @cached_property
     def _collected(self) -> dict[Split, tuple[FloatArray, IntArray]]:
-        return {name: _collect(loader, name) for name, loader in self.loaders.items()}
+        collected = {name: _collect(loader, name) for name, loader in self.loaders.items()}
+        shapes = {name: images.shape[1:] for name, (images, _) in collected.items()}
+        for name, shape in shapes.items():
+            if shape != shapes["train"]:
+                raise _refused(name, "gives images of another shape than train", shape, f"images of {shapes['train']}")
+        return collected
 
     @cached_property
     def data(self) -> DataSplits:
         """The loaders' images, read once; training itself iterates the loader, so that its augmentation stays."""
         splits = self._collected
         classes = int(max(labels.max() for _, labels in splits.values())) + 1
+        self._require_fit(splits["train"][0][:2], classes)
         return DataSplits("given", splits["train"], splits["validation"], splits["test"], classes)
+
+    def _require_fit(self, images: FloatArray, classes: int) -> None:
+        """Refuses a network that does not take these images, or has fewer outputs than there are classes."""
+        try:
+            found = self.manager.evaluate(self.backend, self.model, images).shape
+        except ParedownError:
+            raise
+        except Exception as error:  # a stranger's forward may raise anything
+            raise ModelError(
+                f"the network does not take the loader's images: {error}",
+                where="paredown.compress(model)",
+                value=f"images of shape {images.shape}",
+                expected="a network that takes one batch of images and returns one array",
+                remedy="compare its first layer with what the loader gives",
+            ) from error
+        if len(found) != 2 or found[1] < classes:
+            raise ModelError(
+                "the network's outputs do not fit the labels",
+                where="paredown.compress(model)",
+                value=f"outputs of shape {found}",
+                expected=f"[batch, classes], with at least {classes} classes: the greatest label is {classes - 1}",
+                remedy="mend the network's last layer, or the labels",
+            )
 
     @cached_property
     def input_shape(self) -> tuple[int, int, int]:
@@ -57,33 +89,53 @@ class GivenWorkbench(Workbench):
 
     def epochs(self, batch_size: int, seed: int) -> tuple[int, Any]:  # noqa: ARG002
         """The loader's own batches: their size and order are the caller's."""
-        loader = self.loaders["train"]
-        steps = sum(1 for _ in loader)
+        loader: Any = self.loaders["train"]
+        steps = len(loader) if hasattr(loader, "__len__") else sum(1 for _ in loader)
 
         def epoch(index: int) -> Iterator[tuple[FloatArray, IntArray]]:  # noqa: ARG001
-            return (_to_arrays(batch) for batch in itertools.islice(loader, steps))
+            return (_to_arrays(batch, "train") for batch in itertools.islice(loader, steps))
 
         return steps, epoch
 
 
-def _collect(loader: Loader, name: str) -> tuple[FloatArray, IntArray]:
-    batches = [_to_arrays(batch) for batch in loader]
-    if not batches:
-        raise DataError(
-            f"the {name} loader gave no batch",
-            where=f"paredown.compress({name}=...)",
-            expected="an iterable of (images, labels) that can be iterated again and again",
-            remedy="give a DataLoader or a list of batches, not a generator",
-        )
-    return np.concatenate([images for images, _ in batches]), np.concatenate([labels for _, labels in batches])
+def _collect(loader: Any, name: str) -> tuple[FloatArray, IntArray]:
+    if not isinstance(loader, Iterable):
+        raise _refused(name, "cannot be iterated", type(loader).__name__, _LOADER)
+    if isinstance(loader, Iterator):
+        raise _refused(name, "can be iterated only once", type(loader).__name__, _LOADER, _AGAIN)
+    batches = [_to_arrays(batch, name) for batch in loader]
+    if not any(len(labels) for _, labels in batches):
+        raise _refused(name, "gave no images", f"{len(batches)} batches", _LOADER, "is the dataset empty?")
+    shapes = {images.shape[1:] for images, _ in batches}
+    if len(shapes) > 1:
+        raise _refused(name, "gives images of several shapes", str(sorted(shapes)), "images of one shape")
+    images = np.concatenate([images for images, _ in batches])
+    if not np.isfinite(images).all():
+        raise _refused(name, "gives NaN or infinity", "images", "finite numbers", "mend the data or its normalisation")
+    return images, np.concatenate([labels for _, labels in batches])
 
 
-def _to_arrays(batch: tuple[Any, Any]) -> tuple[FloatArray, IntArray]:
+def _to_arrays(batch: Any, name: str) -> tuple[FloatArray, IntArray]:
+    """One batch in NumPy: images [N, C, H, W], float32, and labels [N], int64."""
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        raise _refused(name, "gave a batch that is no pair", type(batch).__name__, "(images, labels)")
     images, labels = (_to_array(values) for values in batch)
-    return images.astype(np.float32, copy=False), labels.reshape(len(labels)).astype(np.int64, copy=False)
+    if images.ndim != 4 or images.dtype.kind not in "fiub":
+        found = f"shape {images.shape}, {images.dtype}"
+        raise _refused(name, "gave images of another form", found, "numbers of shape [batch, channels, height, width]")
+    if labels.size != len(images) or labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
+        found = f"shape {labels.shape}, {labels.dtype}, for {len(images)} images"
+        remedy = "give class numbers, not one-hot vectors or probabilities"
+        raise _refused(name, "gave labels of another form", found, "one whole number from 0 for each image", remedy)
+    return images.astype(np.float32, copy=False), labels.reshape(len(images)).astype(np.int64, copy=False)
 
 
 def _to_array(values: Any) -> Array:
     detached = values.detach() if hasattr(values, "detach") else values
     on_host = detached.cpu() if hasattr(detached, "cpu") else detached
     return np.asarray(on_host.numpy() if hasattr(on_host, "numpy") else on_host)
+
+
+def _refused(name: str, what: str, value: object, expected: str, remedy: str | None = None) -> DataError:
+    where = f"paredown.compress({name}=...)"
+    return DataError(f"the {name} loader {what}", where=where, value=value, expected=expected, remedy=remedy)

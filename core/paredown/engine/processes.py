@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from paredown import files
 from paredown.engine.provenance import thread_count
 from paredown.engine.runner import run_directory
 from paredown.errors import BackendFailed, ParedownError
@@ -31,7 +32,7 @@ def run_in_process(
         ParedownError: The worker's own error; `BackendFailed` when it died without one.
     """
     directory = run_directory(out, backend, seed)
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    files.make_directory(directory.parent)
     log = directory.parent / f"seed-{seed}.log"
     request = {
         "spec": spec.model_dump(mode="json"),

@@ -23,6 +23,7 @@ from paredown.spec.canonical import spec_hash
 from paredown.spec.models import Spec
 
 RESULT = "result.json"
+SPEC = "spec.json"
 WEIGHTS = "weights.safetensors"
 _BASELINE_WEIGHTS = "weights-baseline.safetensors"
 
@@ -62,7 +63,7 @@ def run_one(
     journal = Journal.open(directory, key)
     if (directory / RESULT).exists():
         return RunResult.model_validate(files.read_json(directory / RESULT))
-    files.write_json(directory / "spec.json", spec.model_dump(mode="json"))
+    files.write_json(directory / SPEC, spec.model_dump(mode="json"))
     context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir)
     bench = Workbench(manager, backend, spec, context, report)
     baseline, final = _work(bench, journal)
@@ -76,6 +77,8 @@ def run_given(bench: GivenWorkbench, directory: Path, notes: tuple[str, ...]) ->
     """Compresses a network that the caller holds; the directory is started over, since a given object has no name."""
     shutil.rmtree(directory, ignore_errors=True)
     journal = Journal.open(directory, {"spec": work_hash(bench.spec), "backend": bench.backend, "given": True})
+    unused = {"model": None, "data": None, "baseline": None}
+    files.write_json(directory / SPEC, bench.spec.model_copy(update=unused).model_dump(mode="json"))
     baseline = bench.build()
     files.write_state(directory / _BASELINE_WEIGHTS, bench.state(baseline))
     journal.finish_baseline(_BASELINE_WEIGHTS, notes)

@@ -1,0 +1,98 @@
+"""The commands, their arguments and their help."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paredown.cli.parser import Parser, whole_number
+
+DESCRIPTION = "Write a compression spec once (prune, quantize, distil); run it on PyTorch and on PaddlePaddle."
+EXIT_CODES = """\
+exit codes:
+  0  done
+  1  done, but a bound of the spec was missed
+  2  the input was wrong
+  3  a backend that was asked for is missing or failed, or a plugin did not load
+"""
+COMMANDS = {
+    "run": "run a spec on one backend, or go on with an interrupted run",
+    "compare": "run a spec on several backends, side by side, with a report",
+    "validate": "check a spec without running it",
+    "explain": "say what would be done, per backend, without doing it",
+    "init": "write a commented spec to start from",
+    "schema": "print the JSON Schema of specs, installed plugins included",
+    "plugins": "list the plugins and what each brings",
+    "doctor": "say what is installed, what is missing, and what mends it",
+    "export": "write the delivered network as onnx, torch or paddle",
+}
+
+
+def build_parser() -> tuple[Parser, dict[str, Parser]]:
+    """The parser of the command, and those of its commands by name."""
+    root = Parser(
+        prog="paredown",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    root.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = root.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
+    parsers = {
+        name: commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        for name, text in COMMANDS.items()
+    }
+    _add_running(parsers["run"], parsers["compare"])
+    for name in ("validate", "explain"):
+        _add_spec(parsers[name])
+    _add_backends(parsers["explain"])
+    parsers["init"].add_argument("path", nargs="?", type=Path, default=Path("paredown.yaml"), help="paredown.yaml")
+    parsers["init"].add_argument("--force", action="store_true", help="overwrite the file")
+    _add_export(parsers["export"])
+    for name in ("run", "compare", "validate", "explain", "plugins", "doctor", "export"):
+        parsers[name].add_argument("--json", action="store_true", help="print JSON on standard output")
+    return root, parsers
+
+
+def _add_running(run: Parser, compare: Parser) -> None:
+    for parser in (run, compare):
+        _add_spec(parser)
+    run.add_argument("--backend", action="append", metavar="NAME", help="where to run; the spec's first by default")
+    _add_backends(compare)
+    for parser in (run, compare):
+        parser.add_argument(
+            "--seed",
+            action="append",
+            type=whole_number,
+            metavar="NUMBER",
+            help="may be given more than once; the spec's by default",
+        )
+        parser.add_argument(
+            "--out", type=Path, metavar="DIR", help="where everything is written; paredown-out/NAME by default"
+        )
+        parser.add_argument(
+            "--fresh", action="store_true", help="start over instead of going on from what the directory holds"
+        )
+        parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _add_spec(parser: Parser) -> None:
+    parser.add_argument("spec", type=Path, metavar="SPEC", help="the spec, YAML or JSON")
+
+
+def _add_backends(parser: Parser) -> None:
+    parser.add_argument(
+        "--backend", action="append", metavar="NAME", help="may be given more than once; the spec's by default"
+    )
+
+
+def _add_export(parser: Parser) -> None:
+    parser.add_argument("directory", type=Path, metavar="DIR", help="the directory of one run, OUT/BACKEND/seed-N")
+    parser.add_argument(
+        "--format",
+        required=True,
+        metavar="NAME",
+        help="onnx: the delivered file; torch: a state and an exported program; paddle: what jit.save writes;"
+        " torch and paddle hold the fp32 network",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="a new directory; DIR/export-NAME by default")
