@@ -77,7 +77,7 @@ class AgreementBench(Workbench):
 
     def build_lively(self, model: Model = None) -> Model:
         """The network with weights that core drew, and BatchNorm statistics that are not the defaults."""
-        model = model or self.build()
+        model = self.build() if model is None else model
         return self.manager.restore(self.backend, model, lively(draw(self.state(model), self.context.seed)))
 
 

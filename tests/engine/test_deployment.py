@@ -1,0 +1,47 @@
+"""Which file is delivered."""
+
+from __future__ import annotations
+
+import pytest
+
+from paredown.engine.deployment import choose
+from paredown.results import Candidate
+
+
+def candidate(name: str, size: int, latency: float, top1: float, *, within: bool) -> Candidate:
+    return Candidate(
+        name=name,
+        file=f"onnx/{name}.onnx",
+        precision="fp32",
+        metrics={"top1": top1},
+        validation={"top1": top1},
+        params=1,
+        macs=1,
+        bytes=size,
+        weight_bytes=size,
+        latency_ms=latency,
+        latency_ratio=latency,
+        peak_memory_mb=1.0,
+        agreement=1.0,
+        within_bound=within,
+        delivered=False,
+    )
+
+
+SMALL_SLOW = candidate("int8", 10, 1.2, 0.95, within=True)
+LARGE_FAST = candidate("fp32", 40, 0.8, 0.96, within=True)
+
+
+@pytest.mark.parametrize(("prefer", "expected"), [("size", "int8"), ("latency", "fp32")])
+def test_the_spec_says_what_counts(prefer, expected):
+    assert choose([SMALL_SLOW, LARGE_FAST], prefer, "top1").name == expected
+
+
+def test_a_file_beyond_the_bound_is_not_delivered_however_small():
+    beyond = candidate("int8", 1, 0.1, 0.2, within=False)
+    assert choose([beyond, LARGE_FAST], "size", "top1").name == "fp32"
+
+
+def test_where_none_is_within_the_bound_the_most_accurate_is_delivered():
+    files = [candidate("int8", 1, 0.1, 0.2, within=False), candidate("fp32", 9, 0.9, 0.3, within=False)]
+    assert choose(files, "size", "top1").name == "fp32"
