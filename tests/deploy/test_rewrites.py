@@ -12,7 +12,7 @@ from paredown.deploy.canonical.concat import flatten_concats
 from paredown.deploy.canonical.flatten import settle_flatten
 from paredown.deploy.canonical.gemm import settle_gemm
 from paredown.deploy.canonical.graph import attributes
-from paredown.deploy.canonical.identities import drop_identities
+from paredown.deploy.canonical.identities import drop_identities, drop_pixel_pooling
 from paredown.deploy.canonical.initializers import lift_constants, name_initializers, prune_initializers
 from paredown.deploy.canonical.layers import settle_layers
 from paredown.deploy.canonical.opset import convert_opset
@@ -86,6 +86,22 @@ def test_identities_are_dropped(build, position):
     assert model.graph.node[0].input[0] == "x"
     assert operators(model) == ["Relu", "Abs"]
     assert model.graph.node[1].output[0] == "y"
+
+
+@pytest.mark.parametrize("operator", ["AveragePool", "MaxPool"])
+def test_pooling_by_single_pixels_is_dropped(build, operator):
+    nodes = [("Relu", ["x"], ["h"]), (operator, ["h"], ["p"], {"kernel_shape": [1, 1]}), ("Abs", ["p"], ["y"])]
+    model = build(nodes, output=IMAGE)
+    drop_pixel_pooling(model)
+    assert operators(model) == ["Relu", "Abs"]
+    assert list(model.graph.node[1].input) == ["h"]
+
+
+def test_pooling_that_strides_over_pixels_stays(build):
+    options = {"kernel_shape": [1, 1], "strides": [2, 2]}
+    model = build([("Relu", ["x"], ["h"]), ("MaxPool", ["h"], ["y"], options)], output=("N", 2, 3, 3))
+    drop_pixel_pooling(model)
+    assert operators(model) == ["Relu", "MaxPool"]
 
 
 def test_hard_sigmoid_gets_the_slope_that_the_frameworks_compute_with(build):
@@ -266,6 +282,15 @@ def test_attributes_that_say_something_are_kept_and_sorted(build):
     model = build([("Conv", ["x", "w"], ["y"], options)], {"w": KERNEL[:, :1]}, output=("N", 2, 4, 4))
     drop_default_attributes(model)
     assert [attribute.name for attribute in model.graph.node[0].attribute] == ["group", "pads", "strides"]
+
+
+@pytest.mark.parametrize(("pads", "kept"), [([0] * 4, []), ([1] * 4, ["count_include_pad", "kernel_shape", "pads"])])
+def test_whether_padding_counts_is_said_only_where_there_is_padding(build, pads, kept):
+    options = {"kernel_shape": [2, 2], "pads": pads, "count_include_pad": 1}
+    side = 5 + 2 * pads[0]
+    model = build([("AveragePool", ["x"], ["y"], options)], output=("N", 2, side, side))
+    drop_default_attributes(model)
+    assert [attribute.name for attribute in model.graph.node[0].attribute] == (kept or ["kernel_shape"])
 
 
 def test_order_and_names_come_from_the_structure_alone(build):

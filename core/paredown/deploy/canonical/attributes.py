@@ -46,4 +46,13 @@ def _window_defaults(node: onnx.NodeProto, known: dict[str, onnx.TensorProto]) -
         rank = len(kernel)
     else:
         rank = len(attributes(node).get("kernel_shape", ()))
+    if node.op_type == "AveragePool" and not _meets_padding(node):
+        defaults["count_include_pad"] = attributes(node).get("count_include_pad", 0)
     return defaults | {"strides": [1] * rank, "dilations": [1] * rank, "pads": [0] * (2 * rank)}
+
+
+def _meets_padding(node: onnx.NodeProto) -> bool:
+    """Whether a window may hang over the image's edge; where none does, it says nothing whether padding counts."""
+    options = attributes(node)
+    unpadded = options.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID") and not any(options.get("pads", ()))
+    return not unpadded or bool(options.get("ceil_mode", 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from paredown.deploy.canonical.graph import consumers, output_names, producers, redirect
+from paredown.deploy.canonical.graph import attributes, consumers, output_names, producers, redirect
 
 PASSING = ("Identity", "Dropout")
 """`Dropout` passes its input on in inference, which is what is exported."""
@@ -12,8 +12,19 @@ PASSING = ("Identity", "Dropout")
 
 def drop_identities(model: onnx.ModelProto) -> None:
     """Removes `Identity` and inference `Dropout`; the graph's outputs keep their names."""
-    graph = model.graph
-    for node in [node for node in graph.node if node.op_type in PASSING]:
+    _drop(model.graph, [node for node in model.graph.node if node.op_type in PASSING])
+
+
+def drop_pixel_pooling(model: onnx.ModelProto) -> None:
+    """Removes pooling by single pixels: how exporters write an adaptive pooling to the size that its input has.
+
+    After `settle_global_pooling`, for which an image of one pixel is a whole image.
+    """
+    _drop(model.graph, [node for node in model.graph.node if _pools_single_pixels(node)])
+
+
+def _drop(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    for node in nodes:
         if not _removable(graph, node):
             continue
         source, result = node.input[0], node.output[0]
@@ -24,6 +35,14 @@ def drop_identities(model: onnx.ModelProto) -> None:
             redirect(graph, source, result)
         else:
             redirect(graph, result, source)
+
+
+def _pools_single_pixels(node: onnx.NodeProto) -> bool:
+    if node.op_type not in ("AveragePool", "MaxPool"):
+        return False
+    options = attributes(node)
+    ones = (*options["kernel_shape"], *options.get("strides", ()))
+    return all(length == 1 for length in ones) and not any(options.get("pads", ()))
 
 
 def _removable(graph: onnx.GraphProto, node: onnx.NodeProto) -> bool:

@@ -11,7 +11,7 @@ from paredown.deploy.canonical.attributes import drop_default_attributes
 from paredown.deploy.canonical.concat import flatten_concats
 from paredown.deploy.canonical.flatten import settle_flatten
 from paredown.deploy.canonical.gemm import settle_gemm
-from paredown.deploy.canonical.identities import drop_identities
+from paredown.deploy.canonical.identities import drop_identities, drop_pixel_pooling
 from paredown.deploy.canonical.initializers import lift_constants, name_initializers, prune_initializers
 from paredown.deploy.canonical.layers import settle_layers
 from paredown.deploy.canonical.opset import check_operators, convert_opset
@@ -44,6 +44,7 @@ def canonicalize(model: onnx.ModelProto, names: Mapping[str, str]) -> onnx.Model
     drop_identities(canonical)
     settle_activations(canonical)
     settle_global_pooling(canonical)
+    drop_pixel_pooling(canonical)
     settle_flatten(canonical)
     flatten_concats(canonical)
     settle_shapes(canonical)
