@@ -110,7 +110,7 @@ def test_a_plan_that_torch_pruning_cannot_follow_is_cut_by_our_own_slicing(build
 def test_the_blocks_of_a_flattened_map_go_together(groups_of, random_plan, images):
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 6), nn.ReLU(), nn.Linear(6, 2))
     batch = images(2, size=8)
-    plan = random_plan(groups_of(model, size=8))
+    plan = random_plan(groups_of(model, size=8), shape=(3, 8, 8))
     expected = plugin.evaluate("torch", masked(model, plan), batch)
     outcome = plugin.prune("torch", model, plan)
 

@@ -165,8 +165,9 @@ class Workbench:
         except ParedownError:
             raise
         except Exception as error:  # a framework raises what its operators raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise BackendFailed(
-                f"the network does not run after the cut: {(str(error).strip() or type(error).__name__).splitlines()[0]}",
+                f"the network does not run after the cut: {reason}",
                 where=f"backend {self.backend}, prune",
                 expected="coupled channels, each cut everywhere",
                 remedy="leave the pruning step out, and report this network to the backend's authors",
