@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Gives each directory of `ONE_WORKER` to one worker whole, and all other tests one by one.
+    """Gives each directory of `ONE_WORKER` to one worker whole, and all other files one by one.
 
     The mark `xdist_group` would say the same, and does nothing under pytest 9.2 (pytest-xdist issue 1386).
     """
@@ -34,7 +34,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByDirectory(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             parts = Path(nodeid.partition("::")[0]).parts
-            return next((name for name in ONE_WORKER if (HERE.name, name) == parts[:2]), nodeid)
+            return next((name for name in ONE_WORKER if (HERE.name, name) == parts[:2]), nodeid.partition("::")[0])
 
     return ByDirectory(config, log)
 

@@ -271,6 +271,8 @@ def test_two_plugins_of_one_name_are_refused(manager: Manager) -> None:
 class Point:
     """An entry point."""
 
+    dist = None
+
     def __init__(self, name: str, plugin: object) -> None:
         self.name, self.value, self.plugin = name, f"{name}.plugin", plugin
 

@@ -8,31 +8,36 @@ from typing import Any
 import numpy as np
 
 from paredown.contracts import FloatArray, IntArray, Outcome, TrainingRun
-from paredown.errors import ParedownError
+from paredown.errors import DataError, TrainingDiverged
 from paredown.plan import DistillPlan
 from paredown.spec.models import SgdConfig
 from paredown_paddle.framework import paddle, quiet
-from paredown_paddle.names import origin, tensors
+from paredown_paddle.names import tensors
 
 
 def distill(model: Any, plan: DistillPlan, run: TrainingRun) -> Outcome:
     """Trains a network in place, and leaves it in evaluation mode.
 
-    Dropout draws from the seed that the network was loaded with, so that a step gives the same after a restart.
+    Dropout draws from the run's seed, so that a step gives the same after a restart; the generator is put back.
 
     Raises:
-        ParedownError: When the loss is no longer a finite number, and says at which epoch and step; or when a tensor of
-            the network is not, after an epoch.
+        DataError: When an epoch has no batches.
+        TrainingDiverged: When the loss is no longer a finite number, and says at which epoch and step; or when a
+            tensor of the network is not, after an epoch.
     """
-    paddle.seed(origin(model).seed)
     optimizer = make_optimizer(model, plan)
     losses: list[float] = []
-    for epoch in range(plan.epochs):
-        with quiet():
-            losses.append(_epoch(model, plan, run, optimizer, epoch))
-        _require_finite(model, epoch)
-        run.on_epoch(epoch, losses[-1])
-    model.eval()
+    generators = paddle.get_rng_state()
+    paddle.seed(run.seed)
+    try:
+        for epoch in range(plan.epochs):
+            with quiet():
+                losses.append(_epoch(model, plan, run, optimizer, epoch))
+            _require_finite(model, epoch)
+            run.on_epoch(epoch, losses[-1])
+    finally:
+        paddle.set_rng_state(generators)
+        model.eval()
     return Outcome(model, {"loss": losses})
 
 
@@ -59,18 +64,19 @@ def make_optimizer(model: Any, plan: DistillPlan) -> Any:
 
 
 def _epoch(model: Any, plan: DistillPlan, run: TrainingRun, optimizer: Any, epoch: int) -> float:
-    """Trains for one epoch; returns the mean loss of its images."""
+    """Trains for one epoch; returns the mean loss of its batches."""
     model.train()
-    total, count = 0.0, 0
+    losses: list[float] = []
     for index, (images, labels) in enumerate(run.batches(epoch)):
         step = epoch * run.steps_per_epoch + index
         optimizer.set_lr(run.learning_rate(step))
         value = _step(model, plan, run, optimizer, images, labels)
         if not math.isfinite(value):
             raise _diverged(f"epoch {epoch + 1}, step {step + 1}", str(value))
-        total += value * len(labels)
-        count += len(labels)
-    return total / count
+        losses.append(value)
+    if not losses:
+        raise DataError("an epoch has no batches", where=f"epoch {epoch + 1}", remedy="lower train.batch_size")
+    return math.fsum(losses) / len(losses)
 
 
 def _require_finite(model: Any, epoch: int) -> None:
@@ -106,8 +112,8 @@ def _teach(teacher: Any, inputs: Any) -> Any:
         return teacher(inputs)
 
 
-def _diverged(where: str, value: str) -> ParedownError:
-    return ParedownError(
+def _diverged(where: str, value: str) -> TrainingDiverged:
+    return TrainingDiverged(
         "training diverged: its numbers are no longer finite",
         where=where,
         value=value,

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from paredown.contracts import FloatArray, IntArray, Outcome, TrainingRun
-from paredown.errors import DataError, ParedownError
+from paredown.errors import DataError, TrainingDiverged
 from paredown.plan import DistillPlan
 from paredown.spec.models import OptimizerConfig, SgdConfig
 from paredown_torch.model import device_of, evaluation_mode
@@ -25,7 +25,7 @@ def distill(model: nn.Module, plan: DistillPlan, run: TrainingRun) -> Outcome:
     caller's generator alone, so that the same run gives the same weights.
 
     Raises:
-        ParedownError: The loss is not finite any more; tells where.
+        TrainingDiverged: The loss is not finite any more; tells where.
         DataError: An epoch has no batches.
     """
     optimizer = _optimizer(model, plan.optimizer)
@@ -54,7 +54,7 @@ def _epoch(
         loss = _loss(model, batch, plan, run)
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
-            raise ParedownError(
+            raise TrainingDiverged(
                 f"the training loss is {losses[-1]}",
                 where=f"epoch {epoch + 1}, step {step + 1}",
                 expected="a finite number",

@@ -12,6 +12,7 @@ from paredown import comparison as comparing
 from paredown.contracts import Model, RunContext
 from paredown.engine import artifact, runner
 from paredown.engine.given import GivenWorkbench, Loader
+from paredown.engine.preflight import require_able
 from paredown.engine.processes import run_in_process
 from paredown.errors import ArtifactError, ModelError
 from paredown.manager import Manager
@@ -66,6 +67,7 @@ def run(
     first_seed = checked.seeds[0] if seed is None else seed
     require_choice(manager, checked, [chosen], [first_seed])
     manager.require_backend(chosen)
+    require_able(manager, checked, chosen)
     return run_in_process(
         checked,
         chosen,

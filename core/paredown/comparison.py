@@ -13,16 +13,17 @@ from paredown import files
 from paredown.contracts import DataSplits, FloatArray, Runtime
 from paredown.deploy.verify import run_file
 from paredown.engine.journal import read_plan
+from paredown.engine.preflight import require_able
 from paredown.engine.processes import run_in_process
 from paredown.engine.runner import run_directory
-from paredown.errors import BackendFailed, BackendMissing, DeployError, NoEffectError, ParedownError, UnsupportedError
+from paredown.errors import ParedownError, SpecError
 from paredown.manager import Manager
 from paredown.plan import PrunePlan
 from paredown.results import Agreement, Comparison, Failure, RunResult
 from paredown.spec.models import Spec
 
 COMPARISON = "compare.json"
-_OF_ONE_BACKEND = (BackendFailed, BackendMissing, DeployError, NoEffectError, UnsupportedError)
+_WRONG_INPUT = ParedownError.exit_code
 
 
 class Listener(Protocol):
@@ -65,16 +66,18 @@ def run_all(
     """Runs every backend with every seed, each in a process of its own; a backend that fails does not stop the others.
 
     Raises:
-        ParedownError: When the input is wrong: no other run could do better with it.
+        ParedownError: The first error, when no run finished and the input was at fault in all of them.
     """
     told = listener or Silence()
     runs: list[RunResult] = []
     failures: list[Failure] = []
+    errors: list[ParedownError] = []
     for backend in backends:
         for seed in seeds:
             told.start(backend, seed)
             try:
                 manager.require_backend(backend)
+                require_able(manager, spec, backend)
                 runs.append(
                     run_in_process(
                         spec,
@@ -87,11 +90,16 @@ def run_all(
                     )
                 )
                 told.finish(backend, seed, None)
-            except _OF_ONE_BACKEND as error:
+            except SpecError:
+                raise
+            except ParedownError as error:
+                errors.append(error)
                 failures.append(
                     Failure(backend=backend, seed=seed, error=type(error).__name__, problems=error.problems)
                 )
                 told.finish(backend, seed, error)
+    if not runs and errors and all(error.exit_code == _WRONG_INPUT for error in errors):
+        raise errors[0]
     return Comparison(
         name=spec.name,
         spec=spec.model_dump(mode="json"),

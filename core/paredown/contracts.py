@@ -59,8 +59,8 @@ class BackendInfo:
     """A backend, without importing its framework.
 
     `distributions` are the packages that it needs, `install` the exact command that installs them, `models` the names
-    of the zoo that it can build, `object_module` the top-level module of its networks' base class, `base_class` the
-    name of that class in `object_module`.
+    of the zoo that it can build, `base_class` the module and the name of the class that its networks are instances of,
+    `formats` what it can export besides ONNX.
     """
 
     name: str

@@ -122,5 +122,13 @@ class BackendFailed(ParedownError):
     exit_code = 3
 
 
+class HookFailed(BackendFailed):
+    """A hook of a backend raised what is no error of ours; the cause is chained."""
+
+
+class TrainingDiverged(BackendFailed):
+    """The loss or a weight is no longer a finite number."""
+
+
 def _descendants(cls: type[ParedownError]) -> list[type[ParedownError]]:
     return [cls, *(deeper for child in cls.__subclasses__() for deeper in _descendants(child))]

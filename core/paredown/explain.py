@@ -169,20 +169,13 @@ def _deploy(spec: Spec, quantized: bool) -> Stage:
 
 
 def _state(manager: Manager, spec: Spec, backend: str, stages: Sequence[Stage]) -> BackendState:
+    from paredown.engine import preflight
     from paredown.engine.provenance import versions
 
     info = manager.backend(backend)
     missing = missing_distributions(info)
     hooks = dict.fromkeys(hook for stage in stages for hook in stage.hooks)
-    answers = {hook: _who_answers(manager, hook, backend) for hook in hooks}
-    problems = [f"nothing implements the hook `{hook}`" for hook, who in answers.items() if not who]
-    if spec.model is not None and spec.model.name not in info.models:
-        problems.append(f"the network `{spec.model.name}` is not one that it builds")
-    problems += [
-        f"the loss `{loss}` has no implementation"
-        for loss in dict.fromkeys(loss for stage in stages for loss in stage.losses)
-        if not manager.registry.has_implementation("distill_loss", loss, backend)
-    ]
+    answers = {hook: preflight.who_answers(manager, hook, backend) for hook in hooks}
     return BackendState(
         name=backend,
         title=info.title,
@@ -190,17 +183,8 @@ def _state(manager: Manager, spec: Spec, backend: str, stages: Sequence[Stage]) 
         missing=missing,
         install=info.install if missing else None,
         acts={hook: who for hook, who in answers.items() if who},
-        problems=tuple(problems),
+        problems=preflight.problems(manager, spec, backend),
     )
-
-
-def _who_answers(manager: Manager, hook: str, backend: str) -> str:
-    """The plugins that answer a hook for a backend, in the order of asking; empty where nobody does."""
-    registry = manager.registry
-    own = registry.backend_owner(backend)
-    others = {registry.backend_owner(name) for name in registry.backends} - {own}
-    asked = [own, *(name for name in manager.plugins if name != own and name not in others)]
-    return ", ".join(name for name in asked if hook in manager.capabilities(name))
 
 
 def _count(number: int, what: str) -> str:

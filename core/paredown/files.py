@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,29 @@ def make_directory(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def sweep(directory: Path) -> None:
+    """Removes what an interrupted process left half-written; call it while nobody else writes there."""
+    for path in sorted(directory.rglob(".*"), reverse=True):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def remove_directory(directory: Path) -> None:
+    """Removes a directory and all in it, if it is there.
+
+    Raises:
+        ArtifactError: When that is impossible.
+    """
+    try:
+        shutil.rmtree(directory)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unwritable(directory, error) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -106,7 +130,7 @@ def read_state(path: Path) -> dict[str, Array]:
             expected="a safetensors file with neutral names",
             remedy="mend `model.weights`; a relative path starts from the spec's directory",
         ) from error
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise WeightsError(
             "the weights cannot be read", where=str(path), value=str(error), expected="a safetensors file"
         ) from error

@@ -234,7 +234,7 @@ def report_sections(report: Any) -> Sequence[tuple[str, str]]:
     """Adds sections to the HTML report.
 
     Args:
-        report: The comparison, `paredown.compare.Comparison`.
+        report: The comparison, `paredown.results.Comparison`.
 
     Returns:
         Pairs of a title and text; the text is escaped.

@@ -18,7 +18,7 @@ from paredown.contracts import (
     State,
     TrainingRun,
 )
-from paredown.errors import BackendMissing, SpecError, UnsupportedError
+from paredown.errors import BackendMissing, HookFailed, ParedownError, SpecError, UnsupportedError
 from paredown.plan import DistillPlan, PrunePlan, QuantPlan
 from paredown.plugins import Failure, PluginSet
 from paredown.spec.nearest import listed, one_of, suggestion
@@ -147,7 +147,18 @@ class Manager(PluginSet):
 
     def _ask(self, hook: str, backend: str, action: str, **arguments: Any) -> Any:
         self.require_backend(backend)
-        answer = self.ask(hook, backend, arguments)
+        try:
+            answer = self.ask(hook, backend, arguments)
+        except ParedownError:
+            raise
+        except Exception as error:  # a framework raises whatever its operators raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise HookFailed(
+                f"`{backend}` could not {action}: {reason}",
+                where=f"the hook `{hook}`",
+                value=type(error).__name__,
+                remedy="the log of the run holds the traceback; `paredown doctor` shows the versions",
+            ) from error
         if answer is None:
             raise self._unsupported(hook, backend, action)
         return answer

@@ -40,6 +40,7 @@ class PluginSet:
         self._failures: list[Failure] = []
         self._registry: Registry | None = None
         self._targets: dict[str, str] = {}
+        self._versions: dict[str, tuple[str, str]] = {}
         self.register(builtin, CORE)
 
     @classmethod
@@ -51,11 +52,20 @@ class PluginSet:
         points = {(point.name, point.value): point for point in entry_points(group=PROJECT)}
         for (name, target), point in sorted(points.items()):
             manager._targets.setdefault(name, target)
+            if point.dist is not None:
+                manager._versions[name] = (point.dist.name, point.dist.version)
             try:
                 manager.register(point.load(), name)
             except Exception as error:  # a stranger's module may raise anything
                 manager._note_failure(name, target, error)
         return manager
+
+    def versions_for(self, kinds: set[str]) -> dict[str, str]:
+        """The distributions, with versions, of the plugins that own components or steps of these kinds."""
+        registry = self.registry
+        owners = {entry.owner for entry in registry.components.values() if entry.name in kinds}
+        owners |= {registry.step_owner(name) for name in registry.steps if name in kinds}
+        return dict(self._versions[owner] for owner in sorted(owners) if owner in self._versions)
 
     @property
     def failures(self) -> tuple[Failure, ...]:

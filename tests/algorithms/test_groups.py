@@ -63,5 +63,13 @@ def test_where_no_layer_is_marked_the_last_one_with_weights_is_the_output():
     assert [group.name for group in normalise([CONV, HEAD], STATE, unmarked, {}).groups] == ["conv1.weight"]
 
 
+def test_a_softmax_behind_the_head_leaves_the_head_protected():
+    softmax = LayerInfo("softmax", "other", "Softmax", (), (), (), source="fc", is_output=True)
+    layers = (layer("conv1", "conv"), layer("fc", "linear"), softmax)
+    found = normalise([CONV, HEAD], STATE, layers, {})
+    assert [group.name for group in found.groups] == ["conv1.weight"]
+    assert found.left_whole == {"fc": "its outputs are the network's"}
+
+
 def test_a_group_found_twice_is_one_group():
     assert len(normalise([CONV, CONV], STATE, LAYERS, {}).groups) == 1

@@ -47,6 +47,15 @@ def test_blocks_lose_equally_many_channels():
     assert removed(cuts) == {"a": (0, 1, 4, 5)}
 
 
+def test_global_reaches_the_ratio_where_channels_go_by_blocks():
+    generator = np.random.default_rng(0)
+    groups = [group(f"g{index}", 128, blocks=32) for index in range(8)] + [group(f"p{index}", 64) for index in range(4)]
+    scores = [generator.uniform(size=one.size) for one in groups]
+    for ratio in (0.1, 0.3, 0.5):
+        gone = sum(len(cut.remove) for cut in select(groups, scores, ratio, "global"))
+        assert gone == int(ratio * sum(one.size for one in groups))
+
+
 def test_a_share_that_binary_numbers_miss_is_what_a_person_means():
     cuts = select([group("a", 100)], [np.arange(100.0)], 0.29, "local")
     assert len(cuts[0].remove) == 29

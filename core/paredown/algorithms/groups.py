@@ -53,10 +53,21 @@ def normalise(
 
 
 def output_layers(layers: Sequence[LayerInfo]) -> set[str]:
-    """The layers whose outputs the network returns; where none is marked, the last one that has weights."""
-    marked = {layer.name for layer in layers if layer.is_output}
-    weighted = [layer.name for layer in layers if layer.kind in ("conv", "linear")]
-    return marked or set(weighted[-1:])
+    """The layers with weights whose outputs the network returns; where none can be told, the last one."""
+    by_name = {layer.name: layer for layer in layers}
+    found = {_weighted_source(layer, by_name) for layer in layers if layer.is_output} - {None}
+    last = [layer.name for layer in layers if layer.kind in ("conv", "linear")][-1:]
+    return {name for name in found if name is not None} or set(last)
+
+
+def _weighted_source(layer: LayerInfo, by_name: Mapping[str, LayerInfo]) -> str | None:
+    """The layer with weights behind an output: a softmax, a pooling or a flattening adds no channels of its own."""
+    seen: set[str] = set()
+    current: LayerInfo | None = layer
+    while current is not None and current.kind not in ("conv", "linear") and current.name not in seen:
+        seen.add(current.name)
+        current = by_name.get(current.source) if current.source else None
+    return current.name if current is not None and current.kind in ("conv", "linear") else None
 
 
 def _ordered(group: Group, state: State, order: Mapping[str, int]) -> tuple[Member, ...]:

@@ -38,19 +38,26 @@ def _local(groups: Sequence[Group], ratio: float) -> list[int]:
 
 
 def _global(groups: Sequence[Group], scores: Sequence[FloatArray], ratio: float) -> list[int]:
-    relative = [values / mean if (mean := float(np.mean(values))) else values for values in scores]
-    owner = np.concatenate([np.full(group.size, index) for index, group in enumerate(groups)])
-    position = np.concatenate([np.arange(group.size) for group in groups])
-    order = np.lexsort((-position, owner, np.concatenate(relative)))
+    """How many channels each group loses. What goes at once is a unit: one channel of every block of a group."""
+    units = [_units(group, values) for group, values in zip(groups, scores, strict=True)]
+    owner = np.concatenate([np.full(len(unit), index) for index, unit in enumerate(units)])
+    position = np.concatenate([np.arange(len(unit)) for unit in units])
+    order = np.lexsort((position, owner, np.concatenate(units)))
     removed = [0] * len(groups)
-    wanted = _share(len(order), ratio)
+    wanted = _share(sum(group.size for group in groups), ratio)
     for index in owner[order]:
-        if wanted == 0:
-            break
-        if removed[index] < groups[index].size - groups[index].blocks:
-            removed[index] += 1
-            wanted -= 1
+        blocks = groups[index].blocks
+        if blocks <= wanted and removed[index] < groups[index].size - blocks:
+            removed[index] += blocks
+            wanted -= blocks
     return removed
+
+
+def _units(group: Group, scores: FloatArray) -> FloatArray:
+    """The scores of a group's units, ascending, relative to the mean of its scores."""
+    mean = float(np.mean(scores))
+    relative = scores / mean if mean else scores
+    return np.asarray(np.sort(relative.reshape(group.blocks, -1), axis=1).mean(axis=0))
 
 
 def _share(count: int, ratio: float) -> int:

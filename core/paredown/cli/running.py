@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from paredown import api
+from paredown.cli.parser import UsageError
 from paredown.cli.progress import Progress
 from paredown.comparison import COMPARISON, run_all, write_comparison
 from paredown.engine import artifact
@@ -27,7 +28,14 @@ _PLAIN_WIDTH = 160
 def run(given: Namespace) -> int:
     """Runs one backend and prints its table; returns the exit code."""
     manager, spec = _load(given.spec)
-    backends = given.backend[-1:] if given.backend else [spec.backends[0]]
+    if given.backend and len(set(given.backend)) > 1:
+        raise UsageError(
+            "`run` takes one backend",
+            where="--backend",
+            value=", ".join(given.backend),
+            remedy="use `paredown compare` for several",
+        )
+    backends = given.backend or [spec.backends[0]]
     comparison, _ = _run(manager, spec, backends, given)
     _show(comparison, as_json=given.json)
     return exit_code(comparison)

@@ -30,7 +30,7 @@ def write_qdq(model: onnx.ModelProto, plan: QuantPlan) -> onnx.ModelProto:
 
     Args:
         model: The canonical float network; it is left as it is.
-        plan: A point for every place that `points.places` names, and for every layer's weight.
+        plan: A point for every place that `places.places` names, and for every layer's weight.
 
     Returns:
         The network with QDQ nodes, without the float weights of quantized layers.

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import cached_property
 from pathlib import Path
 
-from pydantic import ValidationError
+import numpy as np
 
 from paredown import files
-from paredown.contracts import ExportRequest, Model, RunContext
+from paredown.contracts import DataSplits, ExportRequest, Model, RunContext
 from paredown.engine import exporting
 from paredown.engine.given import GivenWorkbench
 from paredown.engine.journal import read_plan
-from paredown.engine.runner import RESULT, SPEC, WEIGHTS
+from paredown.engine.runner import RESULT, SPEC, WEIGHTS, read_result
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, UnsupportedError
 from paredown.manager import Manager
 from paredown.plan import PrunePlan
-from paredown.results import RunResult
 from paredown.spec.loader import load_spec
 from paredown.spec.nearest import one_of, suggestion
 
 NEUTRAL_FORMATS = ("onnx",)
+
+
+class ArtifactBench(Workbench):
+    """A workbench for a finished run: its data may be elsewhere, and its device another machine's."""
+
+    @cached_property
+    def data(self) -> DataSplits:
+        """Drawn images of the network's input: enough to see that folding changes nothing."""
+        source = self.source
+        images = np.random.default_rng(0).standard_normal((32, source.in_channels, *source.input_size))
+        split = images.astype(np.float32), np.arange(32) % source.num_classes
+        return DataSplits("drawn", split, split, split, source.num_classes)
 
 
 def find_run(directory: Path) -> Path:
@@ -43,23 +55,6 @@ def find_run(directory: Path) -> Path:
         expected="a directory such as OUT/torch/seed-0",
         remedy="name one of them" if found else "run a spec first: paredown run SPEC --out DIR",
     )
-
-
-def read_result(directory: Path) -> RunResult:
-    """The result of a finished run.
-
-    Raises:
-        ArtifactError: It is missing, or is none.
-    """
-    try:
-        return RunResult.model_validate(files.read_json(directory / RESULT))
-    except ValidationError as error:
-        raise ArtifactError(
-            "this is not the result of a run",
-            where=str(directory / RESULT),
-            value=str(error.errors()[0]["msg"]),
-            remedy="run the spec again with --fresh",
-        ) from error
 
 
 def load(manager: Manager, directory: Path, backend: str | None = None, base: Model = None) -> Model:
@@ -129,8 +124,8 @@ def _copy_delivered(directory: Path, target: Path) -> Path:
             "the delivered file is missing", where=str(delivered), remedy="run the spec again with --fresh"
         )
     path = target if target.suffix == ".onnx" else target / delivered.name
-    if path.is_dir():
-        raise ArtifactError("this is a directory", where=str(path), expected="a new file", remedy="name another")
+    if path.exists():
+        raise ArtifactError("the target exists", where=str(path), expected="a new file", remedy="name another")
     files.write_bytes(path, delivered.read_bytes())
     return path
 
@@ -144,11 +139,11 @@ def _rebuild(manager: Manager, directory: Path, backend: str | None, base: Model
     plans = tuple(
         read_plan(directory / step.plan, PrunePlan) for step in result.steps if step.plan and step.kind == "prune"
     )
-    context = RunContext(seed=result.seed, device=spec.run.device, base_dir=directory)
+    context = RunContext(seed=result.seed, base_dir=directory)
     if base is not None:
         bench: Workbench = GivenWorkbench(manager, name, spec, context, model=base)
     elif spec.model is not None:
-        bench = Workbench(manager, name, spec, context)
+        bench = ArtifactBench(manager, name, spec, context)
     else:
         raise ArtifactError(
             "this network was given to `paredown.compress`: it has no name to be built by",

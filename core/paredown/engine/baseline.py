@@ -17,7 +17,7 @@ from paredown.contracts import Array, Model, State
 from paredown.engine.provenance import thread_count, versions
 from paredown.engine.training import plan_training, train
 from paredown.engine.workbench import Workbench
-from paredown.errors import WeightsError
+from paredown.errors import ArtifactError, WeightsError
 from paredown.spec.models import BaselineConfig
 
 _SALT = 0
@@ -34,12 +34,23 @@ def prepare_baseline(bench: Workbench) -> tuple[Model, tuple[str, ...]]:
     if baseline.epochs == 0:
         return model, notes
     cached = cache_directory() / "baselines" / f"{_content_key(bench, state, baseline)}.safetensors"
-    if cached.is_file():
+    if (known := _read_cache(cached)) is not None:
         bench.report("note", text="baseline: trained before, taken from the cache")
-        return bench.manager.restore(bench.backend, model, files.read_state(cached)), notes
+        return bench.manager.restore(bench.backend, model, known), notes
     model = train(bench, model, plan_training(baseline), salt=_SALT).model
-    files.write_state(cached, bench.state(model))
+    try:
+        files.write_state(cached, bench.state(model))
+    except ArtifactError as error:
+        bench.report("note", text=f"the baseline is not kept for other runs: {error.problems[0].value}")
     return model, notes
+
+
+def _read_cache(path: Path) -> State | None:
+    """A trained baseline; a file that is damaged is as good as none."""
+    try:
+        return files.read_state(path) if path.is_file() else None
+    except WeightsError:
+        return None
 
 
 def cache_directory() -> Path:
@@ -81,6 +92,7 @@ def _head(names: Sequence[str]) -> set[str]:
 
 def _merge(given: dict[str, Array], drawn: dict[str, Array], path: Path) -> tuple[State, tuple[str, ...]]:
     """Given weights in place of drawn ones; the head alone may differ in its number of classes."""
+    given = {name: values for name, values in given.items() if not name.endswith(".num_batches_tracked")}
     head = _head(list(drawn))
     other = [name for name in drawn if name in given and given[name].shape != drawn[name].shape]
     anew = [name for name in other if name in head]

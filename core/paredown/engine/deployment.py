@@ -49,9 +49,7 @@ def deploy(bench: Workbench, baseline: Model, final: Model, plan: QuantPlan | No
         plan: The quantization plan, where a step made one.
         directory: Where `onnx/` is.
     """
-    runtime: Runtime = bench.manager.registry.implementation("runtime", bench.spec.deploy.runtime.kind)(
-        bench.spec.deploy.runtime
-    )
+    runtime = bench.runtime
     bench.report("stage", text="export")
     reference = _fp32(bench, runtime, baseline, directory, "baseline", exporting.BASELINE)
     built = [_fp32(bench, runtime, final, directory, "fp32", exporting.FINAL)]

@@ -64,9 +64,10 @@ def canonical(bench: Workbench, model: Model, path: Path) -> Exported:
     from paredown.deploy.files import to_bytes
 
     copy, folds = folded(bench, model)
+    files.make_directory(path.parent)
     if path.is_file():
         return Exported(copy, folds, onnx.load(path))
-    with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as scratch:
         request = ExportRequest("onnx", Path(scratch) / "raw.onnx", bench.input_shape)
         written = bench.manager.export(bench.backend, copy, request)
         graph = canonicalize(onnx.load(request.path), written.names)

@@ -12,7 +12,7 @@ import numpy as np
 
 from paredown.contracts import Array, DataSplits, FloatArray, IntArray, Model, ModelSource, Split, State
 from paredown.engine.workbench import Workbench
-from paredown.errors import DataError, ModelError, ParedownError
+from paredown.errors import DataError, HookFailed, ModelError
 from paredown.plan import PrunePlan
 
 Loader = Iterable[tuple[Any, Any]]
@@ -50,11 +50,9 @@ class GivenWorkbench(Workbench):
         """Refuses a network that does not take these images, or has fewer outputs than there are classes."""
         try:
             found = self.manager.evaluate(self.backend, self.model, images).shape
-        except ParedownError:
-            raise
-        except Exception as error:  # a stranger's forward may raise anything
+        except HookFailed as error:
             raise ModelError(
-                f"the network does not take the loader's images: {error}",
+                f"the network does not take the loader's images: {error.__cause__}",
                 where="paredown.compress(model)",
                 value=f"images of shape {images.shape}",
                 expected="a network that takes one batch of images and returns one array",
@@ -90,12 +88,19 @@ class GivenWorkbench(Workbench):
     def epochs(self, batch_size: int, seed: int) -> tuple[int, Any]:  # noqa: ARG002
         """The loader's own batches: their size and order are the caller's."""
         loader: Any = self.loaders["train"]
-        steps = len(loader) if hasattr(loader, "__len__") else sum(1 for _ in loader)
+        steps = _length(loader)
 
         def epoch(index: int) -> Iterator[tuple[FloatArray, IntArray]]:  # noqa: ARG001
             return (_to_arrays(batch, "train") for batch in itertools.islice(loader, steps))
 
         return steps, epoch
+
+
+def _length(loader: Any) -> int:
+    try:
+        return len(loader)
+    except TypeError:  # no length, or one that only an iterable dataset could tell
+        return sum(1 for _ in loader)
 
 
 def _collect(loader: Any, name: str) -> tuple[FloatArray, IntArray]:

@@ -60,6 +60,22 @@ class Journal:
             )
         return cls(directory, content.model_copy(update={"steps": _rebuildable(content.steps)}))
 
+    @staticmethod
+    def require_given(directory: Path) -> None:
+        """Refuses a directory that holds the run of a spec: `paredown.compress` starts its own over.
+
+        Raises:
+            ArtifactError: When there is one.
+        """
+        path = directory / _FILE
+        if path.exists() and "given" not in files.read_json(path).get("key", {}):
+            raise ArtifactError(
+                "this place holds the run of a spec",
+                where=str(directory),
+                expected="an empty place, or an earlier one of paredown.compress",
+                remedy="choose another `out`",
+            )
+
     @property
     def baseline(self) -> str | None:
         """The file of the baseline's weights, once it is prepared."""

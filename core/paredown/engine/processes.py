@@ -44,7 +44,7 @@ def run_in_process(
     }
     threads = str(thread_count(spec.run))
     environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, threads), "PYTHONHASHSEED": "0"}
-    with log.open("w", encoding="utf-8") as errors:
+    with log.open("a", encoding="utf-8") as errors:
         worker = subprocess.Popen(
             [sys.executable, "-m", "paredown.engine.worker"],
             stdin=subprocess.PIPE,

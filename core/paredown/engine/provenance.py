@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from paredown.contracts import Runtime
 from paredown.results import Provenance
 from paredown.spec.models import RunConfig
 
-_OURS = ("paredown", "numpy", "onnx", "onnxruntime", "onnxslim")
+OURS = ("paredown", "numpy", "onnx", "onnxruntime", "onnxslim")
 
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:
@@ -32,10 +33,10 @@ def thread_count(run: RunConfig) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def gather(distributions: Iterable[str], *, spec_hash: str, device: str, threads: int) -> Provenance:
+def gather(distributions: Iterable[str], runtime: Runtime, *, spec_hash: str, device: str, threads: int) -> Provenance:
     """The provenance of a run on this machine."""
     return Provenance(
-        versions=versions([*_OURS, *distributions]),
+        versions={**versions([*OURS, *distributions]), **runtime.versions()},
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         cpu=_cpu(),

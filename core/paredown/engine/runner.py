@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
-import shutil
+import hashlib
 import time
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from paredown import files
 from paredown.contracts import Model, RunContext
@@ -16,6 +19,7 @@ from paredown.engine.given import GivenWorkbench
 from paredown.engine.journal import Journal, read_plan
 from paredown.engine.steps import StepInput, StepOutput, perform
 from paredown.engine.workbench import Report, Workbench, _silent
+from paredown.errors import ArtifactError
 from paredown.manager import Manager
 from paredown.plan import QuantPlan
 from paredown.results import RunResult, StepRecord
@@ -52,17 +56,22 @@ def run_one(
         report: Is told of events: `stage`, `epoch`, `note`.
     """
     if fresh:
-        shutil.rmtree(directory, ignore_errors=True)
+        files.remove_directory(directory)
     distributions = manager.registry.backends[backend].distributions
     key = {
         "spec": work_hash(spec),
         "backend": backend,
         "seed": seed,
-        "versions": provenance.versions(["paredown", *distributions]),
+        "versions": {
+            **provenance.versions(["paredown", *provenance.OURS, *distributions]),
+            **manager.versions_for(_kinds(spec.model_dump(mode="json"))),
+        },
+        "weights": _given_weights(spec, base_dir),
     }
     journal = Journal.open(directory, key)
     if (directory / RESULT).exists():
-        return RunResult.model_validate(files.read_json(directory / RESULT))
+        return read_result(directory)
+    files.sweep(directory)
     files.write_json(directory / SPEC, spec.model_dump(mode="json"))
     context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir)
     bench = Workbench(manager, backend, spec, context, report)
@@ -75,7 +84,8 @@ def run_one(
 
 def run_given(bench: GivenWorkbench, directory: Path, notes: tuple[str, ...]) -> tuple[Model, RunResult]:
     """Compresses a network that the caller holds; the directory is started over, since a given object has no name."""
-    shutil.rmtree(directory, ignore_errors=True)
+    Journal.require_given(directory)
+    files.remove_directory(directory)
     journal = Journal.open(directory, {"spec": work_hash(bench.spec), "backend": bench.backend, "given": True})
     unused = {"model": None, "data": None, "baseline": None}
     files.write_json(directory / SPEC, bench.spec.model_copy(update=unused).model_dump(mode="json"))
@@ -86,6 +96,20 @@ def run_given(bench: GivenWorkbench, directory: Path, notes: tuple[str, ...]) ->
     result = _result(bench, journal, deploy(bench, baseline, final, _quant_plan(journal), directory))
     files.write_json(directory / RESULT, result.model_dump(mode="json"))
     return final, result
+
+
+def _kinds(data: Any) -> set[str]:
+    """Every kind that a spec names: another version of the plugin behind one makes another run."""
+    if isinstance(data, dict):
+        own = {data["kind"]} if isinstance(data.get("kind"), str) else set()
+        return own.union(*(_kinds(value) for value in data.values()))
+    return set().union(*(_kinds(value) for value in data)) if isinstance(data, list) else set()
+
+
+def _given_weights(spec: Spec, base_dir: Path) -> str | None:
+    """The digest of the weights file that a spec names: another file of the same name is another run."""
+    path = base_dir / spec.model.weights if spec.model and spec.model.weights else None
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else None
 
 
 def _work(bench: Workbench, journal: Journal) -> tuple[Model, Model]:
@@ -110,6 +134,8 @@ def _take_steps(bench: Workbench, journal: Journal, model: Model) -> Model:
         kind = str(getattr(step, "kind", ""))
         bench.report("stage", text=f"step {index + 1} of {len(bench.spec.steps)}: {kind}")
         began = time.monotonic()
+        for stale in (exporting.FINAL, exporting.QUANTIZED):
+            (directory / stale).unlink(missing_ok=True)
         output = perform(bench, step, StepInput(model, start, index, directory))
         model = output.model
         seconds = round(time.monotonic() - began, 3)
@@ -162,11 +188,26 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
         notes=journal.notes,
         provenance=provenance.gather(
             bench.manager.registry.backends[bench.backend].distributions,
+            bench.runtime,
             spec_hash=spec_hash(spec),
             device=spec.run.device,
             threads=provenance.thread_count(spec.run),
         ),
     )
+
+
+def read_result(directory: Path) -> RunResult:
+    """The result of a finished run.
+
+    Raises:
+        ArtifactError: It is missing or damaged.
+    """
+    try:
+        return RunResult.model_validate(files.read_json(directory / RESULT))
+    except ValidationError as error:
+        raise ArtifactError(
+            "the result of this run is damaged", where=str(directory / RESULT), remedy="run the spec again with --fresh"
+        ) from error
 
 
 def work_hash(spec: Spec) -> str:

@@ -21,11 +21,12 @@ from paredown.contracts import (
     ModelSource,
     Outcome,
     RunContext,
+    Runtime,
     Split,
     State,
     Task,
 )
-from paredown.errors import BackendFailed, DataError, ModelError, ParedownError
+from paredown.errors import BackendFailed, DataError, HookFailed, ModelError
 from paredown.manager import Manager
 from paredown.plan import PrunePlan
 from paredown.spec.models import Spec
@@ -33,7 +34,7 @@ from paredown.spec.models import Spec
 EVALUATION_BATCH = 128
 
 Report = Callable[..., None]
-"""Takes the name of an event and its fields; see `paredown.engine.events`."""
+"""Takes the name of an event (`stage`, `epoch`, `note`) and its fields."""
 
 
 def _silent(event: str, **fields: Any) -> None:
@@ -74,6 +75,13 @@ class Workbench:
         """The task, which knows the metrics."""
         task: Task = self.manager.registry.implementation("task", self.spec.task.kind)(self.spec.task)
         return task
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """What runs the deployed files."""
+        options = self.spec.deploy.runtime
+        runtime: Runtime = self.manager.registry.implementation("runtime", options.kind)(options)
+        return runtime
 
     @cached_property
     def input_shape(self) -> tuple[int, int, int]:
@@ -143,6 +151,8 @@ class Workbench:
             BackendFailed: An array is not what the plan says.
         """
         expected = cut_state(self.state(model), plan.cuts)
+        zeros = np.zeros((2, *plan.input_shape), np.float32)
+        shape = self.manager.evaluate(self.backend, model, zeros).shape
         outcome = self.manager.prune(self.backend, model, plan)
         found = self.state(outcome.model)
         wrong = [name for name in expected if name not in found or not np.array_equal(found[name], expected[name])]
@@ -155,23 +165,28 @@ class Workbench:
                 expected="every array cut at the plan's indices, and no other change",
                 remedy="report this network to the backend's authors",
             )
-        self._require_running(outcome.model, plan)
+        self._require_running(outcome.model, zeros, shape)
         return outcome
 
-    def _require_running(self, model: Model, plan: PrunePlan) -> None:
+    def _require_running(self, model: Model, zeros: FloatArray, shape: tuple[int, ...]) -> None:
         """Refuses a cut that left a layer with channels that another does not give: the groups were found in part."""
         try:
-            self.manager.evaluate(self.backend, model, np.zeros((2, *plan.input_shape), np.float32))
-        except ParedownError:
-            raise
-        except Exception as error:  # a framework raises what its operators raise
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            found = self.manager.evaluate(self.backend, model, zeros).shape
+        except HookFailed as error:
             raise BackendFailed(
-                f"the network does not run after the cut: {reason}",
+                f"the network does not run after the cut: {error.__cause__}",
                 where=f"backend {self.backend}, prune",
                 expected="coupled channels, each cut everywhere",
                 remedy="leave the pruning step out, and report this network to the backend's authors",
             ) from error
+        if found != shape:
+            raise BackendFailed(
+                "the cut removed outputs of the network",
+                where=f"backend {self.backend}, prune",
+                value=str(found),
+                expected=str(shape),
+                remedy="leave the pruning step out, and report this network: its output layer was not recognised",
+            )
 
     def state(self, model: Model) -> State:
         """The network's arrays under neutral names."""

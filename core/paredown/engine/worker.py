@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
@@ -44,6 +45,7 @@ def main() -> int:
                 report=report,
             )
     except ParedownError as error:
+        traceback.print_exc()
         report("error", error=error.to_dict())
         return error.exit_code
     report("result", result=result.model_dump(mode="json"))

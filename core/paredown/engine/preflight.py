@@ -1,0 +1,75 @@
+"""What a backend could not do of a spec, found before any work starts."""
+
+from __future__ import annotations
+
+from paredown.errors import UnsupportedError
+from paredown.manager import Manager
+from paredown.spec.base import Frozen
+from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec
+
+_ALWAYS = ("load_model", "save", "restore", "measure", "evaluate", "fold", "export")
+_TRAINING = "distill"
+
+
+def require_able(manager: Manager, spec: Spec, backend: str) -> None:
+    """Refuses a spec of which a backend cannot do a part.
+
+    Raises:
+        UnsupportedError: Naming every such part.
+    """
+    found = problems(manager, spec, backend)
+    if found:
+        raise UnsupportedError(
+            f"`{backend}` cannot do what the spec asks",
+            value="; ".join(found),
+            remedy="choose another backend, or install a plugin that supplies what is missing",
+        )
+
+
+def problems(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
+    """The parts of a spec that nothing installed can do for a backend."""
+    found = [f"nothing implements the hook `{hook}`" for hook in hooks(spec) if not who_answers(manager, hook, backend)]
+    if spec.model is not None and spec.model.name not in manager.backend(backend).models:
+        found.append(f"the network `{spec.model.name}` is not one that it builds")
+    found += [
+        f"the loss `{loss}` has no implementation"
+        for loss in losses(spec)
+        if not manager.registry.has_implementation("distill_loss", loss, backend)
+    ]
+    return tuple(found)
+
+
+def hooks(spec: Spec) -> tuple[str, ...]:
+    """The hooks that a run of the spec asks of its backend."""
+    asked = list(_ALWAYS)
+    if spec.baseline is not None and spec.baseline.epochs:
+        asked.append(_TRAINING)
+    return tuple(dict.fromkeys([*asked, *(_hook(step) for step in spec.steps)]))
+
+
+def losses(spec: Spec) -> tuple[str, ...]:
+    """The kinds of loss that the spec's trainings use."""
+    kinds = ["hard_label"] if spec.baseline is not None and spec.baseline.epochs else []
+    for step in spec.steps:
+        if isinstance(step, FinetuneStep):
+            kinds.append("hard_label")
+        elif isinstance(step, DistillStep):
+            kinds += [loss.kind for loss in step.losses]
+    return tuple(dict.fromkeys(kinds))
+
+
+def _hook(step: Frozen) -> str:
+    if isinstance(step, PruneStep):
+        return "prune"
+    if isinstance(step, QuantizeStep):
+        return "quantize"
+    return _TRAINING if isinstance(step, FinetuneStep | DistillStep) else "apply_step"
+
+
+def who_answers(manager: Manager, hook: str, backend: str) -> str:
+    """The plugins that answer a hook for a backend, in the order of asking; empty where nobody does."""
+    registry = manager.registry
+    own = registry.backend_owner(backend)
+    others = {registry.backend_owner(name) for name in registry.backends} - {own}
+    asked = [own, *(name for name in manager.plugins if name != own and name not in others)]
+    return ", ".join(name for name in asked if hook in manager.capabilities(name))
