@@ -107,3 +107,15 @@ def test_steps_work_on_the_previous_result_in_order(tmp_path):
     first, _, second, _ = json.loads(done.stdout)["runs"][0]["steps"]
     assert second["evidence"]["channels"]["before"] == first["evidence"]["channels"]["after"]
     assert second["evidence"]["params"]["before"] == first["evidence"]["params"]["after"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [({"input_size": [32, 32]}, "input_size: [8, 8]"), ({"num_classes": 5}, "num_classes: 10")],
+)
+def test_a_network_that_does_not_fit_the_data_is_refused_before_it_is_trained(tmp_path, change, expected):
+    spec = write_spec(tmp_path / "spec.yaml", small_spec(model=small_spec()["model"] | change))
+    done = paredown("run", spec, "--out", tmp_path / "out")
+    assert done.returncode == 2, done.stderr
+    assert expected in done.stderr
+    assert "epoch" not in done.stderr

@@ -45,7 +45,7 @@ def find_run(directory: Path) -> Path:
     """
     if (directory / RESULT).is_file():
         return directory
-    found = sorted(path.parent for path in directory.glob(f"*/seed-*/{RESULT}"))
+    found = sorted(path.parent for below in ("", "*/") for path in directory.glob(f"{below}seed-*/{RESULT}"))
     if len(found) == 1:
         return found[0]
     raise ArtifactError(

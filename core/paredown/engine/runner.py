@@ -115,6 +115,7 @@ def _given_weights(spec: Spec, base_dir: Path) -> str | None:
 def _work(bench: Workbench, journal: Journal) -> tuple[Model, Model]:
     """The baseline and the network after all steps; finished parts are restored, not repeated."""
     directory = journal.directory
+    bench.require_fit()
     if journal.baseline is None:
         bench.report("stage", text="baseline")
         model, notes = prepare_baseline(bench)

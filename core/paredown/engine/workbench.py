@@ -107,6 +107,14 @@ class Workbench:
             )
         return shape
 
+    def require_fit(self) -> None:
+        """Checks that network and data fit each other, before hours of training find out.
+
+        Raises:
+            ModelError: The input's shape or the number of classes is another.
+        """
+        self.input_shape  # noqa: B018 - reading it is the check
+
     @cached_property
     def source(self) -> ModelSource:
         """The network that the spec names."""
