@@ -22,7 +22,7 @@ from paredown.contracts import (
 )
 from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, PrunePlan, QuantPlan
-from paredown_paddle.zoo_names import OWN, VISION
+from paredown.twins import OWN, SHARED
 
 if TYPE_CHECKING:
     from paredown.contracts import FloatArray
@@ -38,7 +38,7 @@ def register_backend() -> BackendInfo:
         title="PaddlePaddle",
         distributions=("paddlepaddle", "paddleslim", "paddle2onnx"),
         install='pip install "paredown[paddle]"',
-        models=(*OWN, *VISION),
+        models=(*OWN, *SHARED),
         base_class=("paddle.nn", "Layer"),
         formats=("paddle",),
     )

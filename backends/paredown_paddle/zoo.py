@@ -10,11 +10,11 @@ from typing import Any
 
 from paredown.contracts import ModelSource
 from paredown.errors import ModelError
+from paredown.twins import OWN, SHARED
 from paredown_paddle.framework import paddle
 from paredown_paddle.names import Origin, has_tensors, set_origin
 from paredown_paddle.replace import replace_layer
 from paredown_paddle.twins import Cnn, ResNet20
-from paredown_paddle.zoo_names import OWN, VISION
 
 _OWN: dict[str, Callable[[int, int], Any]] = {"resnet20": ResNet20, "cnn": Cnn}
 _BY_POSITION = ("mobilenet_v3_small", "mobilenet_v3_large", "densenet121", "shufflenet_v2_x1_0")
@@ -28,15 +28,15 @@ def build(source: ModelSource, seed: int) -> Any:
     """
     if source.name in _OWN:
         model = _OWN[source.name](source.num_classes, source.in_channels)
-    elif source.name in VISION:
+    elif source.name in SHARED:
         model = _vision(source)
     else:
-        near = difflib.get_close_matches(source.name, [*OWN, *VISION], n=1)
+        near = difflib.get_close_matches(source.name, [*OWN, *SHARED], n=1)
         raise ModelError(
             "the Paddle backend has no network of that name",
             where="model.name",
             value=source.name,
-            expected="one of " + ", ".join([*OWN, *VISION]),
+            expected="one of " + ", ".join([*OWN, *SHARED]),
             remedy=f"did you mean {near[0]}?" if near else "choose one of the names above",
         )
     set_origin(model, Origin(seed, _neutral_layers(source.name, model)))

@@ -12,7 +12,8 @@ from torch import nn
 
 from paredown.contracts import FloatArray, ModelSource, RunContext, State
 from paredown.errors import ModelError, Problem, UnsupportedError, WeightsError
-from paredown_torch.zoo import NAMES, TWINS
+from paredown.twins import OWN
+from paredown_torch.zoo import NAMES
 
 
 def load_model(source: ModelSource, run: RunContext) -> nn.Module:
@@ -31,7 +32,7 @@ def load_model(source: ModelSource, run: RunContext) -> nn.Module:
 
 
 def _build(source: ModelSource) -> nn.Module:
-    if source.name in TWINS:
+    if source.name in OWN:
         from paredown_torch.zoo import twins
 
         if source.pretrained:

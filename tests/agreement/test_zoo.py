@@ -7,9 +7,9 @@ import pytest
 from agreement.networks import PRUNED
 
 from paredown.files import read_json
-from paredown_paddle.zoo_names import OWN, VISION
+from paredown.twins import OWN, SHARED
 
-NETWORKS = (*OWN, *VISION)
+NETWORKS = (*OWN, *SHARED)
 LARGE = ("resnet50", "wide_resnet50_2", "resnext50_32x4d", "vgg11", "vgg11_bn")
 """Built and counted only."""
 

@@ -23,9 +23,11 @@ print(json.dumps(sorted(state)))
 PADDLE = """
 import sys, json
 import numpy as np
+from pathlib import Path
 from paredown_paddle.framework import paddle
+from paredown_paddle.unpickling import read_pdparams
 directory, images, outputs = sys.argv[1:]
-state = paddle.load(directory + "/state.pdparams")
+state = read_pdparams(Path(directory) / "state.pdparams")
 np.save(outputs, paddle.jit.load(directory + "/model")(paddle.to_tensor(np.load(images))).numpy())
 print(json.dumps(sorted(state)))
 """

@@ -110,15 +110,6 @@ def symmetric_qparams(
     )
 
 
-def weight_qparams(
-    weight: FloatArray, qmin: int, qmax: int, *, per_channel: bool, where: str = "weight"
-) -> QuantizedTensor:
-    """`symmetric_qparams` of a weight whose output channels lie along axis 0."""
-    values = np.abs(np.asarray(weight)).reshape(len(weight), -1)
-    absmax = values.max(axis=1) if per_channel else values.max(keepdims=True).reshape(1)
-    return symmetric_qparams(absmax, qmin, qmax, axis=0 if per_channel else None, where=where)
-
-
 def quantize(values: FloatArray, tensor: QuantizedTensor) -> IntArray:
     """Float values as integers: unsigned where `qmin` is zero, else signed, in the smallest width that holds them."""
     scale, zero_point = _parameters(values.ndim, tensor)

@@ -1,11 +1,11 @@
-"""The names of the zoo, apart from the networks so that nothing heavy is imported to list them."""
+"""The names of the networks that both frameworks hold, parameter by parameter."""
 
 from __future__ import annotations
 
 OWN = ("resnet20", "cnn")
-"""Networks of our own, written once for each framework."""
+"""Networks of our own, with the same layer names on every backend."""
 
-VISION = (
+SHARED = (
     "resnet18",
     "resnet50",
     "wide_resnet50_2",
@@ -18,4 +18,4 @@ VISION = (
     "densenet121",
     "shufflenet_v2_x1_0",
 )
-"""Networks that `torchvision.models` and `paddle.vision.models` share, parameter by parameter."""
+"""Networks that `torchvision.models` and `paddle.vision.models` share."""
