@@ -3,11 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from paredown.contracts import Component, StepKind
 from paredown.markers import hookimpl
-from paredown.spec.components import HardLabelLoss, KlLoss, L1Criterion, L2Criterion, MinMaxObserver
+from paredown.spec.components import (
+    ActivationCriterion,
+    BnScaleCriterion,
+    FpgmCriterion,
+    HardLabelLoss,
+    KlLoss,
+    L1Criterion,
+    L2Criterion,
+    LampCriterion,
+    MinMaxObserver,
+    RandomCriterion,
+    TaylorCriterion,
+)
 from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep
+
+
+_ANY: tuple[Literal["channel", "weight", "n_m"], ...] = ("channel", "weight", "n_m")
+_HOME = "paredown.algorithms.criteria"
+
+_CRITERIA = (
+    Component(
+        "criterion", "l1", f"{_HOME}.norms:l1", L1Criterion, granularities=_ANY, weights=f"{_HOME}.norms:absolute"
+    ),
+    Component("criterion", "l2", f"{_HOME}.norms:l2", L2Criterion, granularities=_ANY, weights=f"{_HOME}.norms:square"),
+    Component("criterion", "fpgm", f"{_HOME}.geometric_median:fpgm", FpgmCriterion),
+    Component("criterion", "bn_scale", f"{_HOME}.batch_norm:bn_scale", BnScaleCriterion),
+    Component("criterion", "taylor", f"{_HOME}.taylor:taylor", TaylorCriterion, needs=("gradients",)),
+    Component("criterion", "activation", f"{_HOME}.activation:activation", ActivationCriterion, needs=("activations",)),
+    Component("criterion", "lamp", f"{_HOME}.lamp:lamp", LampCriterion, granularities=("weight",)),
+    Component(
+        "criterion",
+        "random",
+        f"{_HOME}.chance:channels",
+        RandomCriterion,
+        granularities=_ANY,
+        weights=f"{_HOME}.chance:weights",
+    ),
+)
 
 
 @hookimpl
@@ -25,8 +62,7 @@ def register_steps() -> Sequence[StepKind]:
 def register_components() -> Sequence[Component]:
     """Criteria and observers in NumPy; losses with their NumPy references, which each backend implements again."""
     return (
-        Component("criterion", "l1", "paredown.algorithms.importance:l1", L1Criterion),
-        Component("criterion", "l2", "paredown.algorithms.importance:l2", L2Criterion),
+        *_CRITERIA,
         Component("observer", "minmax", "paredown.algorithms.observers:MinMaxObserver", MinMaxObserver),
         Component("distill_loss", "hard_label", "paredown.algorithms.losses:hard_label", HardLabelLoss),
         Component("distill_loss", "kl", "paredown.algorithms.losses:kl", KlLoss),

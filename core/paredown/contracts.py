@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from paredown.plan import Group
+from paredown.plan import MemberRole
 from paredown.spec.base import Frozen
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ class Component:
     `slot` is the kind of component (`criterion`, `observer`, `distill_loss`, `data`, `task`, `runtime`), `config` the
     pydantic model of its options, narrowed on `kind`. `implementation` is `module:attribute`, imported when it is first
     used. A backend that implements a component that somebody else declares gives `backend` and leaves `config` None.
+
+    The last three are for criteria. `granularities` are those that it fits; `implementation` scores channels (a
+    `Criterion`), `weights` single weights (a `WeightCriterion`), and where `channel` is not among the granularities
+    `implementation` is the `WeightCriterion`. `needs` names what has to be measured: `gradients`, `activations`.
     """
 
     slot: str
@@ -44,6 +48,9 @@ class Component:
     implementation: str
     config: type[Frozen] | None = None
     backend: str | None = None
+    granularities: tuple[Literal["channel", "weight", "n_m"], ...] = ("channel",)
+    weights: str | None = None
+    needs: tuple[Literal["gradients", "activations"], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,24 +121,50 @@ class LayerInfo:
     is_output: bool = False
 
 
+Axis = tuple[str, int]
+"""A parameter's neutral name and one of its axes, in torch's layout."""
+
+LossFunction = Callable[[Any, Any, Any, Mapping[str, Any]], Any]
+"""A backend's own loss: takes the student's outputs, the teacher's or None, the labels and the options of its kind;
+returns a scalar of the framework."""
+
+
 @dataclass(frozen=True, slots=True)
 class MeasureRequest:
-    """What to find out: `layers` (one forward pass in evaluation mode) or `groups` (coupled channels).
+    """What to find out, in evaluation mode, leaving the network as it was.
 
-    `input_shape` is (channels, height, width).
+    `layers`: one forward pass over a black image of `input_shape` (channels, height, width).
+    `gradients`: for each batch, backward through `loss`, and for each of `axes` weight times gradient, summed over the
+    other axes. `activations`: over all images of `batches`, how active each input channel of each layer in
+    `layer_names` is.
     """
 
-    what: Literal["layers", "groups"]
+    what: Literal["layers", "gradients", "activations"]
     input_shape: tuple[int, int, int]
+    batches: Sequence[tuple[FloatArray, IntArray]] = ()
+    loss: LossFunction | None = None
+    axes: tuple[Axis, ...] = ()
+    layer_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """How active the input channels of a layer are, over all images and positions; all calls of the layer together.
+
+    `mean_absolute` and `zeros` (the share of values that are exactly zero) are [input channels], float64.
+    """
+
+    mean_absolute: FloatArray
+    zeros: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """What a backend found. `left_whole` names layers whose channels it could not trace, with the reason."""
+    """What a backend found. `gradients` are [batches, positions along the axis], float64, reduced on the device."""
 
     layers: tuple[LayerInfo, ...] = ()
-    groups: tuple[Group, ...] = ()
-    left_whole: Mapping[str, str] = field(default_factory=dict)
+    gradients: Mapping[Axis, FloatArray] = field(default_factory=dict)
+    activations: Mapping[str, Activity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +208,26 @@ def _nobody(epoch: int, loss: float) -> None:
     """Nobody listens."""
 
 
+class Masking(Protocol):
+    """Decides which weights are held at zero while a network trains.
+
+    The backend multiplies the masks into the weights before the first step and after every step of the optimizer, so
+    that momentum and weight decay revive nothing.
+    """
+
+    def masks(self) -> Mapping[str, Array]:
+        """The masks that hold now: neutral names to boolean arrays in torch's layout, True for what stays."""
+        ...
+
+    def is_due(self, step: int) -> bool:
+        """Whether the masks change before this step, counted from zero over the whole training."""
+        ...
+
+    def update(self, step: int, weights: State) -> Mapping[str, Array]:
+        """The new masks, from the weights as they are; the backend hands over all parameters, as `save` does."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingRun:
     """All that a training loop needs and must not decide.
@@ -182,15 +235,17 @@ class TrainingRun:
     `batches(epoch)` yields images (float32, NCHW) and labels (int64) in core's order; `steps_per_epoch` counts them.
     `learning_rate(step)` is the rate of a step counted over the whole training. `losses` are the backend's own
     implementations, in the order of the plan's terms: each takes the student's outputs, the teacher's (None where there
-    is no teacher), the labels and the options of its kind, and returns a scalar of the framework.
+    is no teacher), the labels and the options of its kind, and returns a scalar of the framework. `masking` holds
+    weights at zero; None where no weight is masked.
     """
 
     batches: Callable[[int], Iterator[tuple[FloatArray, IntArray]]]
     steps_per_epoch: int
     learning_rate: Callable[[int], float]
-    losses: Sequence[Callable[[Any, Any, Any, Mapping[str, Any]], Any]]
+    losses: Sequence[LossFunction]
     seed: int = 0
     teacher: Model | None = None
+    masking: Masking | None = None
     on_epoch: Callable[[int, float], None] = _nobody
 
 
@@ -259,6 +314,30 @@ class Runtime(Protocol):
 DataLoader = Callable[[Any, "Path"], DataSplits]
 """Loads a dataset: takes its options and the directory that relative paths in them start from."""
 
-Criterion = Callable[[Sequence["FloatArray"], Any], "FloatArray"]
-"""Scores the channels of a group: takes its members' slices, each [channels, elements] in float64, and the options;
-returns one number a channel, greater is more important."""
+
+@dataclass(frozen=True, slots=True)
+class ChannelSlices:
+    """All that is known about the channels of one group that own positions in the same members.
+
+    `weights[i]` is [channels, elements] of the member `parameters[i]` with the role `roles[i]`, float64, elements in C
+    order. `gradients[i]` is [channels, batches]: weight times gradient summed over the member's slice. `activity` holds
+    for each layer that reads the channels its statistics, each [channels]. `random` is a generator that core has
+    seeded with the run's seed and the group's name.
+    """
+
+    group: str
+    parameters: tuple[str, ...]
+    roles: tuple[MemberRole, ...]
+    weights: tuple[FloatArray, ...]
+    gradients: tuple[FloatArray, ...] = ()
+    activity: tuple[Activity, ...] = ()
+    random: np.random.Generator | None = None
+
+
+Criterion = Callable[[ChannelSlices, Any], "FloatArray | None"]
+"""Scores channels: takes what is known about them and the options; returns one number a channel, greater is more
+important, or None where it has nothing to go by (no BatchNorm, say): that group is left whole and named."""
+
+WeightCriterion = Callable[["FloatArray", Any, "np.random.Generator"], "FloatArray"]
+"""Scores single weights: takes one layer's weight in torch's layout, float64, the options and a seeded generator;
+returns an array of the same shape, greater is more important."""

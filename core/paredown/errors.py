@@ -86,6 +86,10 @@ class PlanError(ParedownError):
     """A plan does not fit the network that it is replayed on."""
 
 
+class TargetUnreachable(PlanError):
+    """No permitted cut brings the network down to the share that was asked for."""
+
+
 class ArtifactError(ParedownError):
     """A directory of results is missing a part, or holds another run."""
 

@@ -26,7 +26,7 @@ from paredown.contracts import (
     TrainingRun,
 )
 from paredown.markers import hookspec
-from paredown.plan import DistillPlan, PrunePlan, QuantPlan
+from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
 
 if TYPE_CHECKING:
     from paredown.contracts import FloatArray
@@ -86,21 +86,22 @@ def measure(backend: str, model: Model, request: MeasureRequest) -> Measurements
         request: What to find out.
 
     Returns:
-        The layers in order of execution, or the groups of coupled channels.
+        The layers in order of execution, or what backward passes or activations were reduced to.
     """
 
 
 @hookspec(firstresult=True)
-def prune(backend: str, model: Model, plan: PrunePlan) -> Outcome | None:
-    """Cuts the channels of a plan out of a network; shapes shrink.
+def prune(backend: str, model: Model, plan: PrunePlan | MaskPlan) -> Outcome | None:
+    """Cuts the channels of a plan out of a network, or multiplies its masks into the weights.
 
     Args:
         backend: The backend that is asked.
         model: The network; it may be changed in place.
-        plan: Groups and the channels to remove; never second-guessed.
+        plan: Groups and the channels to remove (shapes shrink), or masks (shapes stay); never second-guessed.
 
     Returns:
-        The smaller network; the evidence names the library that cut, under `cut_by`.
+        The network. For cut channels the evidence names the library that cut, under `cut_by`. No mask stays behind in
+        the network: what holds weights at zero afterwards is `TrainingRun.masking`.
     """
 
 

@@ -19,7 +19,7 @@ from paredown.contracts import (
     TrainingRun,
 )
 from paredown.errors import BackendMissing, HookFailed, ParedownError, SpecError, UnsupportedError
-from paredown.plan import DistillPlan, PrunePlan, QuantPlan
+from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
 from paredown.plugins import Failure, PluginSet
 from paredown.spec.nearest import listed, one_of, suggestion
 
@@ -87,12 +87,12 @@ class Manager(PluginSet):
         return self._ask("load_model", backend, f"build the network `{source.name}`", source=source, run=run)
 
     def measure(self, backend: str, model: Model, request: MeasureRequest) -> Measurements:
-        """Says what is in a network: its layers, or its groups of coupled channels."""
+        """Says what is in a network: its layers, or what gradients or activations were reduced to."""
         found: Measurements = self._ask("measure", backend, f"measure {request.what}", model=model, request=request)
         return found
 
-    def prune(self, backend: str, model: Model, plan: PrunePlan) -> Outcome:
-        """Cuts the channels of a plan out of a network."""
+    def prune(self, backend: str, model: Model, plan: PrunePlan | MaskPlan) -> Outcome:
+        """Cuts the channels of a plan out of a network, or multiplies its masks into the weights."""
         outcome: Outcome = self._ask("prune", backend, "prune", model=model, plan=plan)
         return outcome
 

@@ -10,17 +10,27 @@ from paredown.spec.base import Frozen
 from paredown.spec.models import OptimizerConfig, ScheduleConfig
 
 
+MemberRole = Literal["output", "input", "bias", "scale", "shift", "buffer", "other"]
+"""What an axis of an array is to its layer.
+
+`output` and `input` are the axes of a layer's weight that its output and input channels lie on (a depthwise weight's
+only channel axis is an `output`); `bias` is a layer's bias; `scale` and `shift` are a normalisation's weight and bias;
+`buffer` its running statistics, which are cut and never scored; `other` any other parameter that holds channels.
+"""
+
+
 class Member(Frozen):
     """One axis of one array that is cut together with the other members of its group.
 
     `channels[p]` is the group's channel that position p along the axis belongs to, or -1 for a position of another
-    group; None stands for the identity. `role` is `parameter` (it is scored) or `buffer` (it is only cut).
+    group; None stands for the identity. A channel may own several positions (a flattened image, a block), and not
+    every channel of a group need be in every member.
     """
 
     parameter: str
     axis: int
     channels: tuple[int, ...] | None = None
-    role: Literal["parameter", "buffer"] = "parameter"
+    role: MemberRole
 
 
 class Group(Frozen):
@@ -42,8 +52,9 @@ class Cut(Frozen):
 class PrunePlan(Frozen):
     """Which channels go.
 
-    `input_shape` (channels, height, width) is what the network was traced with. `left_whole` names every layer that
-    could have been cut and was not, with the reason.
+    `input_shape` (channels, height, width) is what the network was traced with. `amount` is what was asked for, as
+    `{"ratio": share removed}` or `{"macs" | "params" | "bytes": share kept}`; `reached` the shares of MACs, parameters
+    and bytes that are kept. `left_whole` names every layer that could have been cut and was not, with the reason.
     """
 
     version: Literal[1] = 1
@@ -52,8 +63,39 @@ class PrunePlan(Frozen):
     input_shape: tuple[int, int, int]
     criterion: dict[str, Any]
     scope: Literal["local", "global"]
-    ratio: float
+    amount: dict[str, float]
+    reached: dict[str, float] = Field(default_factory=dict)
     cuts: tuple[Cut, ...]
+    left_whole: dict[str, str] = Field(default_factory=dict)
+
+
+class Mask(Frozen):
+    """Which elements of one parameter stay: `kept` is base64 of zlib of packed bits, in C order, 1 for what stays.
+
+    The shape is torch's; `paredown.algorithms.masks` packs and unpacks.
+    """
+
+    parameter: str
+    shape: tuple[int, ...]
+    kept: str
+
+
+class MaskPlan(Frozen):
+    """Which single weights become zero; shapes stay.
+
+    `n` and `m` are set for `n_m`: of every m consecutive input channels at most n stay. `amount` is what was asked for
+    (`{"ratio": share removed}`, or `{"n": n, "m": m}`); `left_whole` names the layers without a mask, with the reason.
+    """
+
+    version: Literal[1] = 1
+    kind: Literal["mask"] = "mask"
+    granularity: Literal["weight", "n_m"]
+    criterion: dict[str, Any]
+    scope: Literal["local", "global"]
+    amount: dict[str, float]
+    n: int | None = None
+    m: int | None = None
+    masks: tuple[Mask, ...]
     left_whole: dict[str, str] = Field(default_factory=dict)
 
 
@@ -66,7 +108,12 @@ class PlannedLoss(Frozen):
 
 
 class DistillPlan(Frozen):
-    """One training step: the terms of the loss, the optimizer, and how long. `teacher` is None for plain training."""
+    """One training step: the terms of the loss, the optimizer, and how long. `teacher` is None for plain training.
+
+    `bn_l1` is the strength of an L1 penalty on the scales of BatchNorm layers: bn_l1 * sign(scale) joins their gradient
+    (Liu et al., 2017, "Network Slimming"). `masks` are those that hold when the step is over, where masks were made
+    during it.
+    """
 
     version: Literal[1] = 1
     kind: Literal["distill"] = "distill"
@@ -76,6 +123,8 @@ class DistillPlan(Frozen):
     batch_size: int
     optimizer: OptimizerConfig
     schedule: ScheduleConfig
+    bn_l1: float = 0.0
+    masks: MaskPlan | None = None
 
 
 class QuantizedTensor(Frozen):
@@ -118,4 +167,4 @@ class QuantPlan(Frozen):
     left_float: dict[str, str] = Field(default_factory=dict)
 
 
-Plan = PrunePlan | DistillPlan | QuantPlan
+Plan = PrunePlan | MaskPlan | DistillPlan | QuantPlan

@@ -25,7 +25,8 @@ STEP = "step"
 class Entry:
     """One component: who declares it, its options, and where it is implemented.
 
-    `backends` holds for each backend the implementation and the plugin that gives it.
+    `backends` holds for each backend the implementation and the plugin that gives it. The last three are a criterion's,
+    see `Component`.
     """
 
     slot: str
@@ -34,6 +35,9 @@ class Entry:
     owner: str
     implementation: str | None
     backends: dict[str, tuple[str, str]] = field(default_factory=dict)
+    granularities: tuple[str, ...] = ("channel",)
+    weights: str | None = None
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -164,6 +168,25 @@ class Registry:
             + (f" for `{backend}`" if backend else ""),
         )
 
+    def weight_criterion(self, name: str) -> Any:
+        """Imports the part of a criterion that scores single weights.
+
+        Raises:
+            UnsupportedError: The criterion scores channels only.
+        """
+        entry = self.components["criterion", name]
+        target = entry.weights or (None if "channel" in entry.granularities else entry.implementation)
+        if target is None:
+            fitting = [one.name for one in self.components.values() if {"weight", "n_m"} & set(one.granularities)]
+            raise UnsupportedError(
+                f"the criterion `{name}` scores channels, not single weights",
+                where="criterion.kind",
+                value=name,
+                expected=f"one of {listed(fitting)}",
+                remedy="choose another criterion, or `granularity: channel`",
+            )
+        return import_attribute(target, entry.owner)
+
     def has_implementation(self, slot: str, name: str, backend: str | None = None) -> bool:
         """Whether `implementation` knows where to import from."""
         entry = self.components.get((slot, name))
@@ -220,7 +243,15 @@ def _declare(entries: dict[tuple[str, str], Entry], component: Component, owner:
     if key in entries:
         raise _claimed_twice(f"the {component.slot} `{component.name}`", entries[key].owner, owner)
     neutral = component.implementation if component.backend is None else None
-    entries[key] = Entry(*key, component.config, owner, neutral)
+    entries[key] = Entry(
+        *key,
+        component.config,
+        owner,
+        neutral,
+        granularities=component.granularities,
+        weights=component.weights,
+        needs=component.needs,
+    )
 
 
 def _implement(entries: Mapping[tuple[str, str], Entry], component: Component, owner: str) -> None:

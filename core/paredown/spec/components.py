@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from paredown.spec.base import ComponentConfig
 
@@ -13,15 +13,72 @@ LossWeight = Annotated[float, Field(ge=0)]
 
 
 class L1Criterion(ComponentConfig):
-    """Scores a channel by the mean over its members of the L1 norm of the member's slice (Li et al., 2017)."""
+    """Scores a channel by the mean over its members of the slice's L1 norm, a single weight by its absolute value.
+
+    Li et al., 2017, "Pruning Filters for Efficient ConvNets".
+    """
 
     kind: Literal["l1"] = "l1"
 
 
 class L2Criterion(ComponentConfig):
-    """Scores a channel by the mean over its members of the squared L2 norm of the member's slice."""
+    """Scores a channel by the mean over its members of the slice's squared L2 norm, a single weight by its square."""
 
     kind: Literal["l2"] = "l2"
+
+
+class FpgmCriterion(ComponentConfig):
+    """Scores a channel by its distance to the others of its group.
+
+    What lies near the geometric median can be spared (He et al., 2019, "Filter Pruning via Geometric Median").
+    """
+
+    kind: Literal["fpgm"] = "fpgm"
+
+
+class BnScaleCriterion(ComponentConfig):
+    """Scores a channel by the absolute scale of its BatchNorm (Liu et al., 2017, "Network Slimming")."""
+
+    kind: Literal["bn_scale"] = "bn_scale"
+
+
+class TaylorCriterion(ComponentConfig):
+    """Scores a channel by the squared sum of weight times gradient over its slices, averaged over calibration batches.
+
+    Molchanov et al., 2019, "Importance Estimation for Neural Network Pruning".
+    """
+
+    kind: Literal["taylor"] = "taylor"
+    samples: PositiveInt = 512
+    batch_size: PositiveInt = 64
+
+
+class ActivationCriterion(ComponentConfig):
+    """Scores a channel by what the layers that read it see on calibration images.
+
+    `statistic` is the mean absolute value, or with `apoz` the share of values that are not zero (Hu et al., 2016,
+    "Network Trimming").
+    """
+
+    kind: Literal["activation"] = "activation"
+    statistic: Literal["mean_absolute", "apoz"] = "mean_absolute"
+    samples: PositiveInt = 512
+    batch_size: PositiveInt = 64
+
+
+class LampCriterion(ComponentConfig):
+    """Scores a weight by its square over the sum of the squares of all weights of its layer that are not smaller.
+
+    Lee et al., 2021, "Layer-adaptive Sparsity for the Magnitude-based Pruning".
+    """
+
+    kind: Literal["lamp"] = "lamp"
+
+
+class RandomCriterion(ComponentConfig):
+    """Scores by chance, drawn from the run's seed: the control that a criterion has to beat."""
+
+    kind: Literal["random"] = "random"
 
 
 class MinMaxObserver(ComponentConfig):

@@ -63,12 +63,17 @@ ScheduleConfig = Annotated[ConstantSchedule | CosineSchedule | StepSchedule, Fie
 
 
 class TrainConfig(Frozen):
-    """How long a training step trains, and how."""
+    """How long a training step trains, and how.
+
+    `bn_l1` is the strength of an L1 penalty on BatchNorm scales (Liu et al., 2017, "Network Slimming"), which makes
+    the criterion `bn_scale` sharper.
+    """
 
     epochs: PositiveInt
     batch_size: PositiveInt = 64
     optimizer: OptimizerConfig
     schedule: ScheduleConfig = CosineSchedule()
+    bn_l1: Annotated[float, Field(ge=0)] = 0.0
 
 
 class BaselineConfig(Frozen):
@@ -95,14 +100,90 @@ class ZooModel(Frozen):
     weights: str | None = None
 
 
+class Keep(Frozen):
+    """A target: the share of MACs, of parameters or of weight bytes that is kept. Exactly one is given."""
+
+    macs: Share | None = None
+    params: Share | None = None
+    bytes: Share | None = None
+
+
+class Selector(Frozen):
+    """Picks layers by neutral name and nature; a layer must fit every field that is given.
+
+    `names` are globs (`layer3.*`), or regular expressions after `re:`; `types` are neutral; `roles` are `classifier`
+    (layers whose outputs the network returns) and `stem` (the first layer with weights).
+    """
+
+    names: tuple[str, ...] = ()
+    types: tuple[Literal["conv", "depthwise", "linear"], ...] = ()
+    roles: tuple[Literal["classifier", "stem"], ...] = ()
+
+
+class Override(Frozen):
+    """Another ratio for the layers that a selector picks, with all that they are coupled to."""
+
+    select: Selector
+    ratio: Share
+
+
+class UniformAllocation(Frozen):
+    """Every layer loses the same share (`scope: local`), or channels compete by score (`scope: global`)."""
+
+    kind: Literal["uniform"] = "uniform"
+
+
+class SensitivityAllocation(Frozen):
+    """Layers that accuracy depends on less lose more.
+
+    Each group is pruned alone at each of `ratios` and measured on validation, and the target is reached where the
+    measured loss of every group stays under one common threshold (Li et al., 2017, section 3.2).
+    """
+
+    kind: Literal["sensitivity"] = "sensitivity"
+    ratios: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.25, 0.5, 0.75)
+
+
+AllocationConfig = Annotated[UniformAllocation | SensitivityAllocation, Field(discriminator="kind")]
+
+
+class CubicSparsity(Frozen):
+    """How masks grow inside a training step: s(t) = final * (1 - (1 - t)^3) (Zhu and Gupta, 2018).
+
+    t runs from 0 at epoch `begin` to 1 at epoch `end` (the last quarter of the training is left for recovery where
+    `end` is not given). Masks are renewed every `every` steps of the optimizer.
+    """
+
+    kind: Literal["cubic"] = "cubic"
+    begin: Annotated[float, Field(ge=0)] = 0.0
+    end: Annotated[float | None, Field(gt=0)] = None
+    every: PositiveInt = 10
+
+
 class PruneStep(Frozen):
-    """Removes the least important channels, coupled layers together; shapes shrink. `ratio` is the share removed."""
+    """Removes the least important channels, coupled layers together, or sets single weights to zero.
+
+    `granularity: channel` shrinks shapes; `weight` and `n_m` (of every `m` consecutive input channels at most `n`
+    stay) set weights to zero and hold them there. `ratio` is the share removed, `keep` a target instead. `round_to`
+    leaves widths that are multiples of it. `rounds` above 1 prunes a part each round and trains by `recover` after
+    each. `schedule` belongs to a prune inside a training step's `during`.
+    """
 
     kind: Literal["prune"] = "prune"
-    granularity: Literal["channel"] = "channel"
+    granularity: Literal["channel", "weight", "n_m"] = "channel"
     criterion: Annotated[ComponentConfig, Slot("criterion")]
     scope: Literal["local", "global"] = "global"
-    ratio: Share
+    ratio: Share | None = None
+    keep: Keep | None = None
+    n: PositiveInt | None = None
+    m: PositiveInt | None = None
+    round_to: PositiveInt = 1
+    protect: tuple[Selector, ...] = (Selector(roles=("classifier",)),)
+    overrides: tuple[Override, ...] = ()
+    allocation: AllocationConfig = UniformAllocation()
+    rounds: PositiveInt = 1
+    recover: TrainConfig | None = None
+    schedule: CubicSparsity | None = None
 
 
 class QuantizeWeights(Frozen):
@@ -139,7 +220,7 @@ class QuantizeStep(Frozen):
 
 
 DuringStep = Annotated[PruneStep | QuantizeStep, Field(discriminator="kind")]
-"""What may happen inside a training step. The grammar holds it; the engine refuses what is not built."""
+"""What may happen inside a training step. The grammar holds both; the checks refuse what is not built."""
 
 
 class FinetuneStep(Frozen):
