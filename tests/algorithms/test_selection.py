@@ -1,4 +1,4 @@
-"""Which channels go."""
+"""Which channels go when a ratio says how many."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paredown.algorithms.removal import removal_order, share
 from paredown.algorithms.selection import select
+from paredown.errors import PlanError
 from paredown.plan import Group, Member
 
 
 def group(name: str, size: int, blocks: int = 1) -> Group:
-    return Group(name=name, size=size, members=(Member(parameter=name, axis=0),), blocks=blocks)
+    return Group(name=name, size=size, members=(Member(parameter=name, axis=0, role="output"),), blocks=blocks)
 
 
 def removed(cuts) -> dict[str, tuple[int, ...]]:
@@ -36,10 +38,19 @@ def test_a_tie_keeps_the_lower_index():
 
 
 def test_every_group_keeps_a_channel():
-    scores = [np.array([1e-9, 1e-9]), np.array([1.0, 1.0, 1.0, 1.0])]
-    cuts = select([group("a", 2), group("b", 4)], [scores[0] * 0, scores[1]], 0.9, "global")
-    sizes = {cut.group.name: cut.group.size - len(cut.remove) for cut in cuts}
-    assert sizes == {"a": 1, "b": 1}
+    cuts = select([group("a", 2), group("b", 4)], [np.zeros(2), np.ones(4)], 0.9, "global")
+    assert {cut.group.name: cut.group.size - len(cut.remove) for cut in cuts} == {"a": 1, "b": 1}
+
+
+def test_every_member_keeps_one_of_the_channels_that_it_holds():
+    members = (
+        Member(parameter="a", axis=0, channels=(0, 1), role="output"),
+        Member(parameter="b", axis=0, channels=(2, 3), role="output"),
+        Member(parameter="c", axis=1, role="input"),
+    )
+    mixed = Group(name="a", size=4, members=members)
+    for scope in ("local", "global"):
+        assert removed(select([mixed], [np.array([1.0, 2, 8, 9])], 0.75, scope)) == {"a": (0, 2)}
 
 
 def test_blocks_lose_equally_many_channels():
@@ -59,6 +70,33 @@ def test_global_reaches_the_ratio_where_channels_go_by_blocks():
 def test_a_share_that_binary_numbers_miss_is_what_a_person_means():
     cuts = select([group("a", 100)], [np.arange(100.0)], 0.29, "local")
     assert len(cuts[0].remove) == 29
+    assert share(10**9, 0.29) == 290_000_000
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_widths_that_are_left_are_multiples_of_round_to_or_whole(scope):
+    groups, scores = [group("a", 64), group("b", 20), group("c", 8)], [np.arange(1.0, n + 1) for n in (64, 20, 8)]
+    for ratio in (0.1, 0.3, 0.5, 0.9):
+        for cut in select(groups, scores, ratio, scope, round_to=8):
+            assert (cut.group.size - len(cut.remove)) % 8 == 0
+    assert removed(select(groups[1:2], scores[1:2], 0.5, "local", round_to=8)) == {"b": tuple(range(4))}
+
+
+def test_a_channel_that_owns_several_positions_counts_with_all_of_them():
+    # Each channel is four of a's outputs: two channels are eight.
+    root = Member(parameter="a", axis=0, channels=tuple(np.tile(np.arange(6), 4).tolist()), role="output")
+    order = removal_order(Group(name="a", size=6, members=(root,)), np.arange(6.0), round_to=8)
+    assert order.permitted == (0, 2, 4)
+
+
+def test_blocks_and_round_to_hold_together():
+    order = removal_order(group("a", 48, blocks=6), np.arange(48.0), round_to=4)
+    assert [order.count(step) for step in range(order.last + 1)] == [0, 12, 24, 36]
+
+
+def test_blocks_that_do_not_divide_the_group_are_an_error():
+    with pytest.raises(PlanError, match="group a"):
+        select([group("a", 7, blocks=2)], [np.ones(7)], 0.5, "local")
 
 
 @given(
@@ -79,6 +117,28 @@ def test_what_is_kept_matters_at_least_as_much_as_what_goes(sizes, ratio, scope,
         assert list(cut.remove) == sorted(set(cut.remove))
 
 
+@given(
+    sizes=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 4)), min_size=1, max_size=4),
+    ratios=st.tuples(st.floats(0.01, 0.99), st.floats(0.01, 0.99)),
+    scope=st.sampled_from(["local", "global"]),
+    seed=st.integers(0, 1000),
+)
+def test_more_blocks_stay_equal_and_a_greater_ratio_takes_no_less(sizes, ratios, scope, seed):
+    generator = np.random.default_rng(seed)
+    groups = [group(f"g{index}", width * blocks, blocks) for index, (width, blocks) in enumerate(sizes)]
+    scores = [generator.uniform(size=one.size) for one in groups]
+    less, more = (select(groups, scores, ratio, scope) for ratio in sorted(ratios))
+    for cut in more:
+        width = cut.group.size // cut.group.blocks
+        assert len(set(np.bincount(np.array(cut.remove) // width, minlength=cut.group.blocks))) == 1
+    assert sum(len(cut.remove) for cut in less) <= sum(len(cut.remove) for cut in more)
+
+
 @pytest.mark.parametrize("scope", ["local", "global"])
 def test_too_small_a_ratio_selects_nothing(scope):
     assert select([group("a", 4)], [np.arange(4.0)], 0.1, scope) == ()
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_nothing_is_selected_from_no_groups(scope):
+    assert select([], [], 0.5, scope) == ()

@@ -24,6 +24,10 @@ def count_macs(layers: Sequence[LayerInfo]) -> int:
     return sum(_layer_macs(layer) for layer in layers if layer.kind in ("conv", "linear"))
 
 
+def layer_positions(layer: LayerInfo) -> int:
+    """How often one image uses each weight of a convolution or Linear layer: its output positions or vectors."""
+    return math.prod(layer.output_shape[1:] if layer.kind == "conv" else layer.output_shape[:-1])
+
+
 def _layer_macs(layer: LayerInfo) -> int:
-    positions = layer.output_shape[1:] if layer.kind == "conv" else layer.output_shape[:-1]
-    return math.prod(layer.weight_shape) * math.prod(positions)
+    return math.prod(layer.weight_shape) * layer_positions(layer)

@@ -1,14 +1,18 @@
-"""Groups of coupled channels: brought to one form, so that every backend's groups can be compared and replayed."""
+"""The groups of coupled channels of a network, and what cuts make of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from paredown.contracts import LayerInfo, State
-from paredown.plan import Group, Member
+import numpy as np
 
-_BUFFERS = ("running_mean", "running_var")
+from paredown.contracts import Axis, IntArray
+from paredown.errors import PlanError
+from paredown.plan import Cut, Group, Member
+
+SINGLE = "all its output channels go together, and one must stay"
+"""Why a layer is left whole whose group has one channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,66 +23,100 @@ class GroupSet:
     left_whole: Mapping[str, str]
 
 
-def normalise(
-    groups: Iterable[Group], state: State, layers: Sequence[LayerInfo], left_whole: Mapping[str, str]
-) -> GroupSet:
-    """Brings a backend's groups to the one form that core decides on.
+def after_cuts(groups: GroupSet, cuts: Sequence[Cut]) -> GroupSet:
+    """The groups of the network that is left once cuts are made.
 
-    Members are ordered as the network defines its parameters, BatchNorm's running statistics join as buffers, a group
-    is named after the first parameter whose outputs it holds, and groups that hold an output of the network are
-    dropped: removing a class is no compression.
+    Channels and positions are numbered anew and nothing else changes; a group with one channel left leaves the set,
+    and its layers are named among those left whole.
 
     Args:
-        groups: As measured.
-        state: The network's arrays; their order is the order of definition.
-        layers: In order of execution; `is_output` marks what must stay.
-        left_whole: What the backend could not trace, by layer name.
+        groups: The groups before the cuts.
+        cuts: Cuts of these groups, at most one of each, as one plan holds them.
+
+    Raises:
+        PlanError: A cut is of a group that is not in the set, or removes every channel of it or of one of its layers.
     """
-    order = {name: position for position, name in enumerate(state)}
-    outputs = output_layers(layers)
-    kept: dict[str, Group] = {}
-    whole = dict(left_whole)
-    for group in groups:
-        members = _ordered(group, state, order)
-        roots = [m for m in members if m.axis == 0 and m.role == "parameter" and state[m.parameter].ndim > 1]
-        if not roots:
-            continue
-        protected = sorted({_layer(m.parameter) for m in roots} & outputs)
-        if protected:
-            whole.update(dict.fromkeys(protected, "its outputs are the network's"))
-            continue
-        kept.setdefault(roots[0].parameter, group.model_copy(update={"name": roots[0].parameter, "members": members}))
-    named = sorted(kept.values(), key=lambda group: order[group.name])
-    return GroupSet(tuple(named), whole)
+    removed = _removed_channels(groups, cuts)
+    gone = _removed_positions(cuts)
+    kept: list[Group] = []
+    whole = dict(groups.left_whole)
+    for group in groups.groups:
+        smaller = _renumbered(group, removed.get(group.name, ()), gone)
+        if smaller.size > 1:
+            kept.append(smaller)
+        else:
+            whole.update(dict.fromkeys(output_layers(smaller), SINGLE))
+    return GroupSet(tuple(kept), whole)
 
 
-def output_layers(layers: Sequence[LayerInfo]) -> set[str]:
-    """The layers with weights whose outputs the network returns; where none can be told, the last one."""
-    by_name = {layer.name: layer for layer in layers}
-    found = {_weighted_source(layer, by_name) for layer in layers if layer.is_output} - {None}
-    last = [layer.name for layer in layers if layer.kind in ("conv", "linear")][-1:]
-    return {name for name in found if name is not None} or set(last)
+def output_layers(group: Group) -> tuple[str, ...]:
+    """The layers whose output channels are in a group, in the network's order."""
+    names = (layer_of(member.parameter) for member in group.members if member.role == "output")
+    return tuple(dict.fromkeys(names))
 
 
-def _weighted_source(layer: LayerInfo, by_name: Mapping[str, LayerInfo]) -> str | None:
-    """The layer with weights behind an output: a softmax, a pooling or a flattening adds no channels of its own."""
-    seen: set[str] = set()
-    current: LayerInfo | None = layer
-    while current is not None and current.kind not in ("conv", "linear") and current.name not in seen:
-        seen.add(current.name)
-        current = by_name.get(current.source) if current.source else None
-    return current.name if current is not None and current.kind in ("conv", "linear") else None
-
-
-def _ordered(group: Group, state: State, order: Mapping[str, int]) -> tuple[Member, ...]:
-    members = {(m.parameter, m.axis): m for m in group.members if m.parameter in order}
-    for member in tuple(members.values()):
-        layer = _layer(member.parameter)
-        for name in (f"{layer}.{buffer}" for buffer in _BUFFERS):
-            if name in state and state[member.parameter].ndim == 1:
-                members[name, 0] = member.model_copy(update={"parameter": name, "role": "buffer"})
-    return tuple(sorted(members.values(), key=lambda m: (order[m.parameter], m.axis)))
-
-
-def _layer(parameter: str) -> str:
+def layer_of(parameter: str) -> str:
+    """The layer that a parameter belongs to: `layer1.0.conv1` for `layer1.0.conv1.weight`."""
     return parameter.rpartition(".")[0]
+
+
+def channels_of(member: Member, size: int) -> IntArray:
+    """The group's channel of each position along a member's axis, [positions], int64; -1 for another group's."""
+    return np.arange(size) if member.channels is None else np.asarray(member.channels, dtype=np.int64)
+
+
+def member_channels(channels: IntArray, size: int) -> tuple[int, ...] | None:
+    """The map of a member in its plain form: None where position p holds channel p of `size`."""
+    identity = len(channels) == size and bool(np.array_equal(channels, np.arange(size)))
+    return None if identity else tuple(channels.tolist())
+
+
+def _removed_channels(groups: GroupSet, cuts: Sequence[Cut]) -> dict[str, tuple[int, ...]]:
+    known = {group.name: group for group in groups.groups}
+    removed: dict[str, tuple[int, ...]] = {}
+    for cut in cuts:
+        name = cut.group.name
+        if known.get(name) != cut.group or name in removed:
+            raise PlanError(
+                "the plan cuts a group twice" if name in removed else "the plan's group is not one of this network",
+                where=name,
+                expected="a cut of each group as the network has it now",
+                remedy="replay the plan on the network that it was made for, after the plans before it",
+            )
+        if len(set(cut.remove)) >= cut.group.size:
+            raise PlanError(
+                "the plan removes every channel of a group", where=name, value=f"{len(cut.remove)} channels"
+            )
+        removed[name] = cut.remove
+    return removed
+
+
+def _removed_positions(cuts: Iterable[Cut]) -> dict[Axis, IntArray]:
+    """For each axis that loses positions, those that all cuts together remove."""
+    gone: dict[Axis, IntArray] = {}
+    for cut in cuts:
+        for member in cut.group.members:
+            axis = (member.parameter, member.axis)
+            positions = np.flatnonzero(np.isin(channels_of(member, cut.group.size), cut.remove))
+            gone[axis] = np.union1d(gone[axis], positions) if axis in gone else positions
+    return gone
+
+
+def _renumbered(group: Group, removed: Sequence[int], gone: Mapping[Axis, IntArray]) -> Group:
+    stays = np.ones(group.size, dtype=bool)
+    stays[list(removed)] = False
+    number = np.append(np.where(stays, np.cumsum(stays) - 1, -1), -1)  # the last for positions of other groups
+    size = int(stays.sum())
+    members = []
+    for member in group.members:
+        channels = number[channels_of(member, group.size)]
+        channels = np.delete(channels, gone.get((member.parameter, member.axis), np.empty(0, dtype=np.int64)))
+        if not len(channels):
+            raise PlanError(
+                "the plan removes every position of an axis",
+                where=f"{member.parameter}, axis {member.axis}",
+                remedy="keep a channel of each layer: not every channel of a group is in each of its layers",
+            )
+        if np.any(channels >= 0):
+            members.append(member.model_copy(update={"channels": member_channels(channels, size)}))
+    return group.model_copy(update={"size": size, "members": tuple(members)})

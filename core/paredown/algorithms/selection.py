@@ -1,18 +1,80 @@
-"""Which channels go: a share of each group, or of all groups ordered together."""
+"""Which channels go when a ratio says how many: a share of each group, or of all groups ordered together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from paredown.contracts import FloatArray
+from paredown.algorithms.removal import RemovalOrder, removal_order, share
+from paredown.contracts import FloatArray, IntArray
 from paredown.plan import Cut, Group
+
+Rank = Callable[[RemovalOrder], FloatArray]
+"""Where a group's cuts from each step to the next stand in the queue: [cuts, 2], the first number first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """All permitted cuts of several groups in the order that they are made in.
+
+    `owners` holds for each cut the index of its group, [cuts]; a group's own cuts follow its order of removal.
+    """
+
+    orders: tuple[RemovalOrder, ...]
+    owners: IntArray
+
+    def steps(self, length: int) -> IntArray:
+        """The step of each group once the first `length` cuts are made: [groups]."""
+        return np.bincount(self.owners[:length], minlength=len(self.orders))
+
+    def steps_for(self, ratio: float) -> IntArray:
+        """The step of each group once a share of all their channels is gone; a cut that no longer fits is left out."""
+        wanted = share(sum(order.group.size for order in self.orders), ratio)
+        steps = [0] * len(self.orders)
+        sizes = [np.diff(order.counts).tolist() for order in self.orders]
+        closed: set[int] = set()
+        for owner in self.owners.tolist():
+            size = sizes[owner][steps[owner]]
+            if owner in closed or size > wanted:
+                closed.add(owner)
+                continue
+            steps[owner] += 1
+            wanted -= size
+        return np.asarray(steps, dtype=np.int64)
+
+
+def queue(orders: Sequence[RemovalOrder], rank: Rank) -> Queue:
+    """Puts the cuts of groups into one queue by their rank; at equal ranks the earlier group goes first."""
+    ranks = np.concatenate([np.zeros((0, 2)), *(rank(order) for order in orders)])
+    counts = [order.last for order in orders]
+    owners = np.repeat(np.arange(len(orders)), counts)
+    return Queue(tuple(orders), owners[np.lexsort((owners, ranks[:, 1], ranks[:, 0]))])
+
+
+def by_score(order: RemovalOrder) -> FloatArray:
+    """By the mean score, relative to the group's mean, of the units that go."""
+    units = np.diff(order.permitted)
+    if not len(units):
+        return np.zeros((0, 2))
+    sums = np.add.reduceat(order.scores[: order.permitted[-1]], order.permitted[:-1])
+    return np.stack([sums / units, np.zeros(len(units))], axis=1)
+
+
+def by_ratio(order: RemovalOrder) -> FloatArray:
+    """By the share of the group that is gone after the cut: all groups shrink alike."""
+    ratios = order.counts[1:] / order.group.size
+    return np.stack([ratios, np.zeros(len(ratios))], axis=1)
 
 
 def select(
-    groups: Sequence[Group], scores: Sequence[FloatArray], ratio: float, scope: Literal["local", "global"]
+    groups: Sequence[Group],
+    scores: Sequence[FloatArray],
+    ratio: float,
+    scope: Literal["local", "global"],
+    round_to: int = 1,
 ) -> tuple[Cut, ...]:
     """Chooses the least important share of channels. Ties keep the lower index.
 
@@ -21,56 +83,19 @@ def select(
         scores: For each group, [size], greater is more important.
         ratio: The share removed, of each group (`local`) or of all channels together (`global`).
         scope: `global` divides a group's scores by their mean first, so that layers of other magnitudes compare.
+        round_to: What has to divide the widths that are left.
 
     Returns:
         A cut for each group that loses channels. Every group keeps at least one channel of each block.
     """
-    counts = _local(groups, ratio) if scope == "local" else _global(groups, scores, ratio)
-    cuts = (
-        Cut(group=group, remove=_least(group, values, count))
-        for group, values, count in zip(groups, scores, counts, strict=True)
+    orders = [removal_order(group, values, round_to) for group, values in zip(groups, scores, strict=True)]
+    if scope == "local":
+        return cuts_at(orders, [order.step_for(ratio) for order in orders])
+    return cuts_at(orders, queue(orders, by_score).steps_for(ratio).tolist())
+
+
+def cuts_at(orders: Sequence[RemovalOrder], steps: Sequence[int]) -> tuple[Cut, ...]:
+    """The cuts of the groups that have gone at least one step."""
+    return tuple(
+        Cut(group=order.group, remove=order.removed(step)) for order, step in zip(orders, steps, strict=True) if step
     )
-    return tuple(cut for cut in cuts if cut.remove)
-
-
-def _local(groups: Sequence[Group], ratio: float) -> list[int]:
-    return [_share(group.size, ratio) for group in groups]
-
-
-def _global(groups: Sequence[Group], scores: Sequence[FloatArray], ratio: float) -> list[int]:
-    """How many channels each group loses. What goes at once is a unit: one channel of every block of a group."""
-    units = [_units(group, values) for group, values in zip(groups, scores, strict=True)]
-    owner = np.concatenate([np.full(len(unit), index) for index, unit in enumerate(units)])
-    position = np.concatenate([np.arange(len(unit)) for unit in units])
-    order = np.lexsort((position, owner, np.concatenate(units)))
-    removed = [0] * len(groups)
-    wanted = _share(sum(group.size for group in groups), ratio)
-    for index in owner[order]:
-        blocks = groups[index].blocks
-        if blocks <= wanted and removed[index] < groups[index].size - blocks:
-            removed[index] += blocks
-            wanted -= blocks
-    return removed
-
-
-def _units(group: Group, scores: FloatArray) -> FloatArray:
-    """The scores of a group's units, ascending, relative to the mean of its scores."""
-    mean = float(np.mean(scores))
-    relative = scores / mean if mean else scores
-    return np.asarray(np.sort(relative.reshape(group.blocks, -1), axis=1).mean(axis=0))
-
-
-def _share(count: int, ratio: float) -> int:
-    # 0.29 * 100 is 28.999999999999996: a person who writes 0.29 means 29.
-    return int(count * ratio + 1e-9)
-
-
-def _least(group: Group, values: FloatArray, count: int) -> tuple[int, ...]:
-    width = group.size // group.blocks
-    each = min(count // group.blocks, width - 1)
-    chosen: list[int] = []
-    for start in range(0, group.size, width):
-        block = values[start : start + width]
-        order = np.lexsort((-np.arange(width), block))
-        chosen.extend(int(start + index) for index in order[:each])
-    return tuple(sorted(chosen))

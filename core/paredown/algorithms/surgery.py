@@ -40,5 +40,7 @@ def positions_removed(member: Member, cut: Cut, state: State) -> list[int]:
             expected=f"{len(channels)} long",
             remedy="replay the plan on the base network that it was made for, after the plans before it",
         )
+    if member.channels is None:
+        return list(cut.remove)
     remove = set(cut.remove)
     return [position for position, channel in enumerate(channels) if channel in remove]

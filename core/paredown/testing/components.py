@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from paredown.contracts import DataSplits, Runtime
+from paredown.contracts import Activity, ChannelSlices, DataSplits, Runtime
 from paredown.errors import DeployError
 from paredown.manager import Manager
 
@@ -48,29 +50,61 @@ class _ComponentConformance:
 
 
 class CriterionConformance(_ComponentConformance):
-    """A pruning criterion: one finite score a channel, the same for the same numbers."""
+    """A pruning criterion: one finite score a channel, or a weight, the same for the same numbers."""
 
     slot = "criterion"
 
     @pytest.fixture(scope="class")
     @classmethod
-    def slices(cls) -> list[Any]:
-        generator = np.random.default_rng(0)
-        return [generator.standard_normal((12, 27)), generator.standard_normal((12, 1))]
+    def scorers(cls, manager: Manager, config: Any) -> list[tuple[Callable[[], Any], tuple[int, ...], list[Any]]]:
+        """For channels and for weights, where it scores them: how to ask, the shape to expect, and what it reads."""
+        granularities = manager.registry.components[cls.slot, cls.name].granularities
+        found: list[tuple[Callable[[], Any], tuple[int, ...], list[Any]]] = []
+        if "channel" in granularities:
+            channels = manager.registry.implementation(cls.slot, cls.name)
+            slices = _slices()
+            found.append(
+                (
+                    lambda: channels(replace(slices, random=np.random.default_rng(0)), config),
+                    (12,),
+                    [*slices.weights, *slices.gradients],
+                )
+            )
+        if {"weight", "n_m"} & set(granularities):
+            weights = manager.registry.weight_criterion(cls.name)
+            weight = np.random.default_rng(1).standard_normal((6, 8, 3, 3))
+            found.append((lambda: weights(weight, config, np.random.default_rng(0)), weight.shape, [weight]))
+        return found
 
-    def test_it_gives_one_finite_score_a_channel(self, implementation: Any, config: Any, slices: list[Any]) -> None:
-        scores = np.asarray(implementation(slices, config))
-        assert scores.shape == (12,)
-        assert np.isfinite(scores).all()
+    def test_it_scores_channels_or_weights(self, scorers: list[Any]) -> None:
+        assert scorers
 
-    def test_it_repeats_itself_and_leaves_its_input_alone(
-        self, implementation: Any, config: Any, slices: list[Any]
-    ) -> None:
-        copies = [values.copy() for values in slices]
-        first, second = implementation(slices, config), implementation(slices, config)
-        np.testing.assert_array_equal(first, second)
-        for values, copy in zip(slices, copies, strict=True):
-            np.testing.assert_array_equal(values, copy)
+    def test_it_gives_one_finite_score_each(self, scorers: list[Any]) -> None:
+        for score, shape, _ in scorers:
+            scores = np.asarray(score())
+            assert scores.shape == shape
+            assert np.isfinite(scores).all()
+
+    def test_it_repeats_itself_and_leaves_its_input_alone(self, scorers: list[Any]) -> None:
+        for score, _, given in scorers:
+            copies = [values.copy() for values in given]
+            np.testing.assert_array_equal(score(), score())
+            for values, copy in zip(given, copies, strict=True):
+                np.testing.assert_array_equal(values, copy)
+
+
+def _slices() -> ChannelSlices:
+    """Twelve channels of a convolution, its BatchNorm and the layer that reads them, with all that can be measured."""
+    generator = np.random.default_rng(0)
+    shapes = (27, 1, 1, 40)
+    return ChannelSlices(
+        group="conv.weight",
+        parameters=("conv.weight", "bn.weight", "bn.bias", "next.weight"),
+        roles=("output", "scale", "shift", "input"),
+        weights=tuple(generator.standard_normal((12, elements)) for elements in shapes),
+        gradients=tuple(generator.standard_normal((12, 5)) for _ in shapes),
+        activity=(Activity(generator.uniform(size=12), generator.uniform(size=12)),),
+    )
 
 
 class ObserverConformance(_ComponentConformance):

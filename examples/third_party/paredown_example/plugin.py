@@ -13,7 +13,7 @@ from paredown.spec.base import ComponentConfig, Frozen
 
 
 class LpCriterion(ComponentConfig):
-    """Scores a channel by the mean over its members of sum(|w|^p)."""
+    """Scores a channel by the mean over its members of sum(|w|^p), a single weight by |w|^p."""
 
     kind: Literal["lp"] = "lp"
     p: Annotated[float, Field(gt=0, le=16)] = 3.0
@@ -21,8 +21,17 @@ class LpCriterion(ComponentConfig):
 
 @hookimpl
 def register_components() -> list[Component]:
-    """The criterion `lp`."""
-    return [Component("criterion", "lp", "paredown_example.criterion:lp", LpCriterion)]
+    """The criterion `lp`, for every granularity."""
+    return [
+        Component(
+            "criterion",
+            "lp",
+            "paredown_example.criterion:lp",
+            LpCriterion,
+            granularities=("channel", "weight", "n_m"),
+            weights="paredown_example.criterion:lp_weights",
+        )
+    ]
 
 
 @hookimpl
