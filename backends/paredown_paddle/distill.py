@@ -12,27 +12,30 @@ from paredown.errors import DataError, TrainingDiverged
 from paredown.plan import DistillPlan
 from paredown.spec.models import SgdConfig
 from paredown_paddle.framework import paddle, quiet
-from paredown_paddle.names import tensors
+from paredown_paddle.masks import Holder
+from paredown_paddle.names import is_batch_norm, tensors
 
 
 def distill(model: Any, plan: DistillPlan, run: TrainingRun) -> Outcome:
-    """Trains a network in place, and leaves it in evaluation mode.
+    """Trains a network in place, and leaves it in evaluation mode; what is masked is zero whenever it is read.
 
     Dropout draws from the run's seed, so that a step gives the same after a restart; the generator is put back.
 
     Raises:
         DataError: When an epoch has no batches.
+        PlanError: When a mask has no parameter of its name and shape.
         TrainingDiverged: When the loss is no longer a finite number, and says at which epoch and step; or when a
             tensor of the network is not, after an epoch.
     """
     optimizer = make_optimizer(model, plan)
+    holder = Holder(model, run.masking)
     losses: list[float] = []
     generators = paddle.get_rng_state()
     paddle.seed(run.seed)
     try:
         for epoch in range(plan.epochs):
             with quiet():
-                losses.append(_epoch(model, plan, run, optimizer, epoch))
+                losses.append(_epoch(model, plan, run, optimizer, holder, epoch))
             _require_finite(model, epoch)
             run.on_epoch(epoch, losses[-1])
     finally:
@@ -63,14 +66,16 @@ def make_optimizer(model: Any, plan: DistillPlan) -> Any:
     )
 
 
-def _epoch(model: Any, plan: DistillPlan, run: TrainingRun, optimizer: Any, epoch: int) -> float:
+def _epoch(model: Any, plan: DistillPlan, run: TrainingRun, optimizer: Any, holder: Holder, epoch: int) -> float:
     """Trains for one epoch; returns the mean loss of its batches."""
     model.train()
     losses: list[float] = []
     for index, (images, labels) in enumerate(run.batches(epoch)):
         step = epoch * run.steps_per_epoch + index
         optimizer.set_lr(run.learning_rate(step))
+        holder.before_step(step)
         value = _step(model, plan, run, optimizer, images, labels)
+        holder.hold()
         if not math.isfinite(value):
             raise _diverged(f"epoch {epoch + 1}, step {step + 1}", str(value))
         losses.append(value)
@@ -99,9 +104,20 @@ def _step(
     ]
     loss = sum(terms[1:], terms[0])
     loss.backward()
+    if plan.bn_l1:
+        _add_l1_slope(model, plan.bn_l1)
     optimizer.step()
     optimizer.clear_grad()
     return float(loss)
+
+
+def _add_l1_slope(model: Any, strength: float) -> None:
+    """Adds strength * sign(scale) to the gradient of each BatchNorm's scale (Liu et al., 2017, equation 1)."""
+    with paddle.no_grad():
+        for layer in model.sublayers(include_self=True):
+            scale = layer.weight if is_batch_norm(layer) else None
+            if scale is not None and scale.grad is not None:
+                scale.grad.add_(paddle.sign(scale) * strength)
 
 
 def _teach(teacher: Any, inputs: Any) -> Any:

@@ -13,6 +13,7 @@ from paredown_paddle.framework import paddle
 
 _ORIGIN = "_paredown_origin"
 _BATCH_NORM = (paddle.nn.layer.norm._BatchNormBase, paddle.nn.BatchNorm)
+_INSTANCE_NORM = paddle.nn.layer.norm._InstanceNormBase
 _STATISTICS = {"_mean": "running_mean", "_variance": "running_var"}
 
 
@@ -96,20 +97,24 @@ def tensors(model: Any) -> dict[str, Slot]:
         for attribute, tensor in [*layer._parameters.items(), *layer._buffers.items()]:
             if tensor is None or attribute in transient or _is_counter(tensor):
                 continue
-            suffix = _STATISTICS.get(attribute, attribute) if is_batch_norm(layer) else attribute
+            suffix = _suffix(layer, attribute)
             transposed = isinstance(layer, paddle.nn.Linear) and attribute == "weight"
             found[f"{name}.{suffix}" if name else suffix] = Slot(layer, attribute, transposed)
     return found
 
 
-def by_own_name(model: Any) -> dict[str, str]:
-    """Paddle's own tensor names (`conv2d_0.w_0`) to neutral names."""
-    return {slot.tensor.name: name for name, slot in tensors(model).items()}
-
-
 def has_tensors(layer: Any) -> bool:
     """Whether a layer itself, without the layers inside it, holds parameters or buffers."""
     return any(tensor is not None for tensor in [*layer._parameters.values(), *layer._buffers.values()])
+
+
+def _suffix(layer: Any, attribute: str) -> str:
+    """What torch calls a tensor of a layer."""
+    if is_batch_norm(layer):
+        return _STATISTICS.get(attribute, attribute)
+    if isinstance(layer, paddle.nn.PReLU) and attribute == "_weight":
+        return "weight"
+    return "weight" if isinstance(layer, _INSTANCE_NORM) and attribute == "scale" else attribute
 
 
 def _is_counter(tensor: Any) -> bool:

@@ -21,7 +21,7 @@ from paredown.contracts import (
     TrainingRun,
 )
 from paredown.markers import hookimpl
-from paredown.plan import DistillPlan, PrunePlan, QuantPlan
+from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
 from paredown.twins import OWN, SHARED
 
 if TYPE_CHECKING:
@@ -64,23 +64,31 @@ def load_model(backend: str, source: ModelSource, run: RunContext) -> Model | No
 
 @hookimpl
 def measure(backend: str, model: Model, request: MeasureRequest) -> Measurements | None:
-    """Measures layers or groups."""
+    """Measures layers, gradients or activations."""
     if backend != NAME:
         return None
     if request.what == "layers":
         from paredown_paddle.layers import measure_layers
 
         return Measurements(layers=measure_layers(model, request.input_shape))
-    from paredown_paddle.groups import measure_groups
+    if request.what == "gradients":
+        from paredown_paddle.gradients import measure_gradients
 
-    return measure_groups(model, request.input_shape)
+        return Measurements(gradients=measure_gradients(model, request))
+    from paredown_paddle.activations import measure_activations
+
+    return Measurements(activations=measure_activations(model, request))
 
 
 @hookimpl
-def prune(backend: str, model: Model, plan: PrunePlan) -> Outcome | None:
-    """Cuts channels."""
+def prune(backend: str, model: Model, plan: PrunePlan | MaskPlan) -> Outcome | None:
+    """Cuts channels, or sets single weights to zero."""
     if backend != NAME:
         return None
+    if plan.kind == "mask":
+        from paredown_paddle.sparsity import set_zeros
+
+        return set_zeros(model, plan)
     from paredown_paddle.prune import prune as act
 
     return act(model, plan)

@@ -11,13 +11,15 @@ from paredown.algorithms.surgery import positions_removed
 from paredown.contracts import IntArray, Outcome
 from paredown.errors import PlanError
 from paredown.plan import PrunePlan
-from paredown_paddle.framework import paddle
-from paredown_paddle.names import Slot, is_batch_norm, tensors
-from paredown_paddle.surgery import Keep, cut_by_slicing, cut_with_paddleslim
+from paredown_paddle.names import Slot, tensors
+from paredown_paddle.sizes import is_depthwise, outputs_per_input, update_sizes
+from paredown_paddle.surgery import Keep, cut_by_slicing, cut_with_paddleslim, is_for_paddleslim
 
 
 def prune(model: Any, plan: PrunePlan) -> Outcome:
     """Shrinks the network in place: through PaddleSlim, and by slicing where it cannot.
+
+    The evidence names those that cut under `cut_by`, and counts the arrays that became smaller under `tensors`.
 
     Raises:
         PlanError: When the plan names a tensor or a length that the network does not have, before anything is cut; or
@@ -26,15 +28,17 @@ def prune(model: Any, plan: PrunePlan) -> Outcome:
     slots = tensors(model)
     keep = _positions_kept(plan, slots)
     expected = {key: len(positions) for key, positions in keep.items()}
-    grouped = {key: positions for key, positions in keep.items() if _is_grouped(slots[key[0]])}
-    plain = {key: positions for key, positions in keep.items() if key not in grouped}
+    plain = {key: positions for key, positions in keep.items() if is_for_paddleslim(slots[key[0]])}
+    rest = {key: positions for key, positions in keep.items() if key not in plain}
+    layers = {id(slots[name].layer): slots[name].layer for name, _ in keep}.values()
+    multipliers = {id(layer): outputs_per_input(layer) for layer in layers if is_depthwise(layer)}
     if plain:
         cut_with_paddleslim(model, plain, slots)
-    cut_by_slicing(grouped, slots)
-    for layer in {id(slots[name].layer): slots[name].layer for name, _ in keep}.values():
-        _update_sizes(layer)
+    cut_by_slicing(rest, slots)
+    for layer in layers:
+        update_sizes(layer, multipliers.get(id(layer)))
     _check(expected, slots)
-    libraries = [name for name, used in (("paddleslim", plain), ("paredown", grouped)) if used]
+    libraries = [name for name, used in (("paddleslim", plain), ("paredown", rest)) if used]
     return Outcome(model, {"cut_by": "+".join(libraries), "tensors": len({name for name, _ in keep})})
 
 
@@ -47,28 +51,10 @@ def _positions_kept(plan: PrunePlan, slots: Mapping[str, Slot]) -> Keep:
             removed.setdefault((member.parameter, member.axis), set()).update(positions)
     kept: dict[tuple[str, int], IntArray] = {}
     for (name, axis), gone in removed.items():
-        kept[name, axis] = np.array([index for index in range(slots[name].shape[axis]) if index not in gone], dtype=int)
+        kept[name, axis] = np.delete(np.arange(slots[name].shape[axis]), sorted(gone))
         if not len(kept[name, axis]):
             raise PlanError("the plan removes every channel", where=f"{name}, axis {axis}", remedy="keep at least one")
     return kept
-
-
-def _is_grouped(slot: Slot) -> bool:
-    """A convolution of several groups that is not depthwise."""
-    groups = int(getattr(slot.layer, "_groups", 1) or 1)
-    return groups > 1 and len(slot.shape) == 4 and slot.shape[1] > 1
-
-
-def _update_sizes(layer: Any) -> None:
-    """Makes a layer's own account of its sizes agree with its parameters."""
-    if is_batch_norm(layer):
-        if hasattr(layer, "_num_features"):
-            layer._num_features = int(layer.weight.shape[0])
-    elif isinstance(layer, paddle.nn.Conv2D):
-        layer._out_channels = int(layer.weight.shape[0])
-        layer._in_channels = int(layer.weight.shape[1]) * int(layer._groups)
-    elif isinstance(layer, paddle.nn.Linear) and hasattr(layer, "in_features"):
-        layer.in_features, layer.out_features = (int(size) for size in layer.weight.shape)
 
 
 def _check(expected: Mapping[tuple[str, int], int], slots: Mapping[str, Slot]) -> None:

@@ -10,10 +10,24 @@ import numpy as np
 
 from paredown.contracts import IntArray
 from paredown_paddle.framework import import_paddleslim, paddle
-from paredown_paddle.names import Slot
+from paredown_paddle.names import Slot, is_batch_norm
+from paredown_paddle.sizes import outputs_per_input
 
 Keep = Mapping[tuple[str, int], "IntArray"]
 """(Neutral tensor name, axis in torch's layout) to the positions that stay, ascending."""
+
+
+def is_for_paddleslim(slot: Slot) -> bool:
+    """Whether PaddleSlim cuts a tensor as the plan says.
+
+    It reaches parameters alone, makes float32 of what it cuts, and changes the group count of every convolution in
+    groups to the number of its outputs: right for a depthwise one with one output an input, and for no other.
+    """
+    if slot.attribute not in slot.layer._parameters or slot.tensor.dtype != paddle.float32:
+        return False
+    if isinstance(slot.layer, paddle.nn.Conv2D):
+        return slot.layer._groups == 1 or (int(slot.layer.weight.shape[1]) == 1 == outputs_per_input(slot.layer))
+    return isinstance(slot.layer, paddle.nn.Linear) or is_batch_norm(slot.layer)
 
 
 def cut_with_paddleslim(model: Any, keep: Keep, slots: Mapping[str, Slot]) -> None:
@@ -32,7 +46,7 @@ def cut_with_paddleslim(model: Any, keep: Keep, slots: Mapping[str, Slot]) -> No
 
 
 def cut_by_slicing(keep: Keep, slots: Mapping[str, Slot]) -> None:
-    """Shrinks parameters in place where PaddleSlim cannot: grouped convolutions, whose group count stays."""
+    """Shrinks tensors in place where PaddleSlim cannot."""
     for (name, axis), positions in keep.items():
         slot = slots[name]
         values = np.take(slot.tensor.numpy(), positions, axis=slot.axis(axis))

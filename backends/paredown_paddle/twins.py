@@ -10,7 +10,8 @@ _EPSILON = 1e-5
 _MOMENTUM = 0.9  # Paddle's is the share that stays: torch's 0.1
 
 
-def _batch_norm(channels: int) -> Any:
+def batch_norm(channels: int) -> Any:
+    """BatchNorm2D with torch's constants."""
     return paddle.nn.BatchNorm2D(channels, momentum=_MOMENTUM, epsilon=_EPSILON)
 
 
@@ -20,14 +21,14 @@ class BasicBlock(paddle.nn.Layer):
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
         self.conv1 = paddle.nn.Conv2D(in_channels, out_channels, 3, stride, padding=1, bias_attr=False)
-        self.bn1 = _batch_norm(out_channels)
+        self.bn1 = batch_norm(out_channels)
         self.relu1 = paddle.nn.ReLU()
         self.conv2 = paddle.nn.Conv2D(out_channels, out_channels, 3, padding=1, bias_attr=False)
-        self.bn2 = _batch_norm(out_channels)
+        self.bn2 = batch_norm(out_channels)
         self.downsample = None
         if stride != 1 or in_channels != out_channels:
             projection = paddle.nn.Conv2D(in_channels, out_channels, 1, stride, bias_attr=False)
-            self.downsample = paddle.nn.Sequential(projection, _batch_norm(out_channels))
+            self.downsample = paddle.nn.Sequential(projection, batch_norm(out_channels))
         self.relu2 = paddle.nn.ReLU()
 
     def forward(self, x: Any) -> Any:
@@ -43,7 +44,7 @@ class ResNet20(paddle.nn.Layer):
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
         self.conv1 = paddle.nn.Conv2D(in_channels, 16, 3, padding=1, bias_attr=False)
-        self.bn1 = _batch_norm(16)
+        self.bn1 = batch_norm(16)
         self.relu = paddle.nn.ReLU()
         self.layer1 = _stage(16, 16, 1)
         self.layer2 = _stage(16, 32, 2)
@@ -68,7 +69,7 @@ class Cnn(paddle.nn.Layer):
         for index in (1, 2, 3):
             convolution = paddle.nn.Conv2D(widths[index - 1], widths[index], 3, padding=1, bias_attr=False)
             self.add_sublayer(f"conv{index}", convolution)
-            self.add_sublayer(f"bn{index}", _batch_norm(widths[index]))
+            self.add_sublayer(f"bn{index}", batch_norm(widths[index]))
             self.add_sublayer(f"relu{index}", paddle.nn.ReLU())
         self.pool1 = paddle.nn.MaxPool2D(2)
         self.pool2 = paddle.nn.MaxPool2D(2)

@@ -12,12 +12,13 @@ from paredown.contracts import ModelSource
 from paredown.errors import ModelError
 from paredown.twins import OWN, SHARED
 from paredown_paddle.framework import paddle
+from paredown_paddle.mobilenet import MobileNetV2Small
 from paredown_paddle.names import Origin, has_tensors, set_origin
 from paredown_paddle.replace import replace_layer
 from paredown_paddle.twins import Cnn, ResNet20
 
-_OWN: dict[str, Callable[[int, int], Any]] = {"resnet20": ResNet20, "cnn": Cnn}
-_BY_POSITION = ("mobilenet_v3_small", "mobilenet_v3_large", "densenet121", "shufflenet_v2_x1_0")
+_OWN: dict[str, Callable[[int, int], Any]] = {"resnet20": ResNet20, "cnn": Cnn, "mobilenet_v2_small": MobileNetV2Small}
+_BY_POSITION = ("mobilenet_v1", "mobilenet_v3_small", "mobilenet_v3_large", "densenet121", "shufflenet_v2_x1_0")
 
 
 def build(source: ModelSource, seed: int) -> Any:

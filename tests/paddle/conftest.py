@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from paredown.contracts import MeasureRequest, ModelSource, RunContext
-from paredown.plan import Cut, Group, Member, PrunePlan
+from paredown.contracts import ModelSource, RunContext
+from paredown.plan import Cut, PrunePlan
 
-SHAPES = {"cnn": (1, 8, 8), "resnet20": (1, 8, 8)}
+SHAPES = {"cnn": (1, 8, 8), "resnet20": (1, 8, 8), "mobilenet_v2_small": (1, 8, 8)}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,23 +45,36 @@ def build(hooks: Any) -> Callable[..., Any]:
     return make
 
 
+@pytest.fixture(scope="session")
+def paddleslim_groups() -> Callable[..., Any]:
+    """PaddleSlim's groups of a network, by the weight that they are named after, and what it cannot trace."""
+    path = Path(__file__).with_name("reference_groups.py")
+    spec = importlib.util.spec_from_file_location("reference_groups", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.find_groups
+
+
 @pytest.fixture
-def plan_half(hooks: Any) -> Callable[..., PrunePlan]:
-    """A plan that removes half of the channels of every group that is no output, drawn by chance."""
+def plan_half(paddleslim_groups: Any) -> Callable[..., PrunePlan]:
+    """A plan that removes half of the channels of every group that PaddleSlim finds and is no output, by chance."""
 
     def make(model: Any, shape: tuple[int, int, int], output: str = "fc", seed: int = 0) -> PrunePlan:
-        state = hooks.save(backend="paddle", model=model)
+        groups, _ = paddleslim_groups(model, shape)
         random = np.random.default_rng(seed)
-        groups = hooks.measure(backend="paddle", model=model, request=MeasureRequest("groups", shape)).groups
         cuts = []
-        for group in groups:
-            if group.name == output:
-                continue
-            remove = sorted(random.choice(group.size, group.size // 2, replace=False).tolist())
-            cuts.append(Cut(group=_with_statistics(group, state), remove=tuple(remove)))
-        return PrunePlan(input_shape=shape, criterion={"kind": "l2"}, scope="global", ratio=0.5, cuts=tuple(cuts))
+        for name, group in groups.items():
+            if name != f"{output}.weight":
+                remove = sorted(random.choice(group.size, group.size // 2, replace=False).tolist())
+                cuts.append(Cut(group=group, remove=tuple(remove)))
+        return planned(cuts, shape)
 
     return make
+
+
+def planned(cuts: list[Cut], shape: tuple[int, int, int]) -> PrunePlan:
+    """A plan of cuts that somebody decided."""
+    return PrunePlan(input_shape=shape, criterion={"kind": "l2"}, scope="local", amount={"ratio": 0.5}, cuts=cuts)
 
 
 def _lively(key: str, values: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -69,15 +84,3 @@ def _lively(key: str, values: np.ndarray, random: np.random.Generator) -> np.nda
         return random.normal(0.3 if key.endswith("weight") else 0, 0.3, values.shape).astype(np.float32)
     fan = values[0].size
     return random.normal(0, np.sqrt(2 / fan), values.shape).astype(np.float32)
-
-
-def _with_statistics(group: Group, state: dict[str, np.ndarray]) -> Group:
-    members = list(group.members)
-    for member in group.members:
-        layer = member.parameter.removesuffix("weight")
-        if member.parameter.endswith("weight") and f"{layer}running_mean" in state:
-            members += [
-                Member(parameter=layer + statistic, axis=0, channels=member.channels, role="buffer")
-                for statistic in ("running_mean", "running_var")
-            ]
-    return group.model_copy(update={"members": tuple(members)})

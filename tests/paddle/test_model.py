@@ -36,9 +36,21 @@ def test_cnn_has_the_names_and_shapes_of_its_twin(hooks, build):
     }
 
 
+def test_mobilenet_v2_small_has_the_names_and_shapes_of_its_twin(hooks, build):
+    state = hooks.save(backend="paddle", model=build("mobilenet_v2_small"))
+    assert state["stem.0.weight"].shape == (16, 1, 3, 3)
+    assert state["blocks.0.depthwise.0.weight"].shape == (16, 1, 3, 3)
+    assert "blocks.0.expand.0.weight" not in state
+    assert state["blocks.1.expand.0.weight"].shape == (48, 8, 1, 1)
+    assert state["blocks.11.project.1.running_var"].shape == (80,)
+    assert list(state)[-2:] == ["classifier.weight", "classifier.bias"]
+    assert sum(values.size for name, values in state.items() if "running" not in name) == 157_034
+
+
 @pytest.mark.parametrize(
     ("name", "some"),
     [
+        ("mobilenet_v1", {"blocks.0.depthwise.0.weight": (32, 1, 3, 3), "blocks.12.pointwise.1.running_var": (1024,)}),
         ("mobilenet_v3_small", {"features.1.block.1.fc1.weight": (8, 16, 1, 1), "classifier.3.weight": (10, 1024)}),
         ("shufflenet_v2_x1_0", {"stage2.0.branch1.0.weight": (24, 1, 3, 3), "fc.bias": (10,)}),
         ("resnet18", {"layer4.0.downsample.1.running_mean": (512,), "fc.weight": (10, 512)}),
