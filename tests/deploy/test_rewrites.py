@@ -8,6 +8,7 @@ from onnx import numpy_helper
 
 from paredown.deploy.canonical.activations import SIXTH, settle_activations
 from paredown.deploy.canonical.attributes import drop_default_attributes
+from paredown.deploy.canonical.casts import name_cast_types
 from paredown.deploy.canonical.concat import flatten_concats
 from paredown.deploy.canonical.flatten import settle_flatten
 from paredown.deploy.canonical.gemm import settle_gemm
@@ -321,3 +322,16 @@ def test_wrapping_strips_what_an_exporter_left(build):
     model.graph.node[0].name = "relu_1"
     model.metadata_props.add(key="exporter", value="somebody")
     assert wrap(model) == wrap(build([("Relu", ["x"], ["y"])], output=IMAGE))
+
+
+def test_a_missing_bias_that_is_written_as_a_cast_and_an_expansion_is_folded_away(build):
+    nodes = [
+        ("CastLike", ["zero", "x"], ["cast"]),
+        ("Expand", ["cast", "two"], ["bias"]),
+        ("Conv", ["x", "c.weight", "bias"], ["y"]),
+    ]
+    model = build(nodes, {"zero": np.float32(0), "two": np.array([2]), "c.weight": KERNEL}, output=IMAGE)
+    named = name_cast_types(model)
+    assert operators(named) == ["Cast", "Expand", "Conv"]
+    assert operators(model)[0] == "CastLike"
+    assert operators(slim(named)) == ["Conv"]
