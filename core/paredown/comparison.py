@@ -12,7 +12,7 @@ import numpy as np
 from paredown import files
 from paredown.contracts import DataSplits, FloatArray, Runtime
 from paredown.deploy.verify import run_file
-from paredown.engine.journal import read_plan
+from paredown.engine.journal import read_plans
 from paredown.engine.preflight import require_able
 from paredown.engine.processes import run_in_process
 from paredown.engine.runner import run_directory
@@ -149,10 +149,11 @@ def _task(manager: Manager, spec: Spec) -> Any:
 def _kept_alike(out: Path, a: RunResult, b: RunResult) -> dict[str, float | None]:
     alike: dict[str, float | None] = {}
     for step_a, step_b in zip(a.steps, b.steps, strict=True):
-        if step_a.kind == "prune" and step_a.plan and step_b.plan:
-            first = read_plan(run_directory(out, a.backend, a.seed) / step_a.plan, PrunePlan)
-            second = read_plan(run_directory(out, b.backend, b.seed) / step_b.plan, PrunePlan)
-            alike[step_a.plan] = same_decisions(first, second)
+        if step_a.plan and step_b.plan:
+            (first,) = read_plans(run_directory(out, a.backend, a.seed), [step_a])
+            (second,) = read_plans(run_directory(out, b.backend, b.seed), [step_b])
+            if isinstance(first, PrunePlan) and isinstance(second, PrunePlan):
+                alike[step_a.plan] = same_decisions(first, second)
     return alike
 
 

@@ -13,8 +13,6 @@ from paredown.contracts import (
     DataSplits,
     FloatArray,
     IntArray,
-    Measurements,
-    MeasureRequest,
     Model,
     RunContext,
     State,
@@ -35,11 +33,41 @@ PRUNED = ("resnet20", "resnet18", "mobilenet_v2", "mobilenet_v3_small")
 DEPLOYED = ("resnet18", "mobilenet_v2")
 """Those that are exported and quantized too; `resnet20` is in a whole run. Each export costs ten seconds."""
 
-PRUNINGS = {
+EXACT = {
     f"{scope}-{criterion}": {"kind": "prune", "criterion": {"kind": criterion}, "scope": scope, "ratio": 0.5}
     for scope in ("global", "local")
-    for criterion in ("l1", "l2")
+    for criterion in ("l1", "l2", "fpgm", "bn_scale", "random")
 }
+"""Decided from weights and the seed alone: equal index by index."""
+
+MEASURED = {
+    name: {
+        "kind": "prune",
+        "criterion": {**criterion, "samples": 32, "batch_size": 16},
+        "scope": "global",
+        "ratio": 0.5,
+    }
+    for name, criterion in {
+        "taylor": {"kind": "taylor"},
+        "activation": {"kind": "activation"},
+        "apoz": {"kind": "activation", "statistic": "apoz"},
+    }.items()
+}
+"""Decided from gradients or activations, which the frameworks compute to rounding."""
+
+TARGETED = {
+    "macs": {"kind": "prune", "criterion": {"kind": "l2"}, "keep": {"macs": 0.5}, "round_to": 4},
+    "protected": {
+        "kind": "prune",
+        "criterion": {"kind": "l2"},
+        "scope": "local",
+        "ratio": 0.5,
+        "protect": [{"roles": ["classifier", "stem"]}],
+    },
+}
+"""Decided by a target, with widths rounded; and with a protected layer."""
+
+PRUNINGS = {**EXACT, **MEASURED, **TARGETED}
 CARRIED_OUT = "global-l2"
 """The pruning whose network is exported, quantized and exchanged."""
 
@@ -47,21 +75,6 @@ QUANTIZE = {"kind": "quantize", "activations": {"observer": {"kind": "minmax"}},
 
 STEPS, BATCH = 5, 16
 """The first steps of training, and the images of each."""
-
-
-class MeasuringOnce(Manager):
-    """Finds the groups of a network once for all decisions on it: tracing takes longer than all the rest."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._traced: tuple[Model, Measurements] | None = None
-
-    def measure(self, backend: str, model: Model, request: MeasureRequest) -> Measurements:
-        if request.what != "groups":
-            return super().measure(backend, model, request)
-        if self._traced is None or self._traced[0] is not model:
-            self._traced = model, super().measure(backend, model, request)
-        return self._traced[1]
 
 
 class AgreementBench(Workbench):

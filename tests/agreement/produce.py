@@ -15,19 +15,18 @@ from typing import Any
 
 import numpy as np
 import onnx
-from networks import CARRIED_OUT, DEPLOYED, PRUNED, PRUNINGS, QUANTIZE, AgreementBench, MeasuringOnce, lively, workbench
+from networks import CARRIED_OUT, DEPLOYED, MEASURED, PRUNED, PRUNINGS, QUANTIZE, AgreementBench, lively, workbench
 from training import training_facts
 from zoo import zoo_facts
 
 import paredown
 from paredown import files
-from paredown.algorithms import counting, groups
+from paredown.algorithms import counting
 from paredown.algorithms.initialization import draw
-from paredown.contracts import MeasureRequest, Model, State
+from paredown.contracts import Model, State
 from paredown.deploy.files import to_bytes
 from paredown.deploy.qdq import write_qdq
-from paredown.engine import exporting
-from paredown.engine.pruning import decide_pruning
+from paredown.engine import coupling, exporting, pruning
 from paredown.engine.runner import run_one
 from paredown.manager import Manager
 from paredown.plan import PrunePlan
@@ -49,15 +48,20 @@ def compress(bench: AgreementBench, directory: Path) -> None:
 
 
 def decide(bench: AgreementBench, model: Model, directory: Path) -> dict[str, PrunePlan]:
-    """The plan of every pruning, and the groups that they were decided on."""
+    """The plan of every pruning, the groups that they were decided on, and the scores that were measured."""
     state = bench.state(model)
-    measured = bench.manager.measure(bench.backend, model, MeasureRequest("groups", bench.input_shape))
-    found = groups.normalise(measured.groups, state, bench.layers(model), measured.left_whole)
-    files.write_json(directory / "groups.json", [group.model_dump(mode="json") for group in found.groups])
+    found = coupling.find(bench, directory, state)
+    written = {
+        "groups": [group.model_dump(mode="json") for group in found.groups],
+        "left_whole": dict(found.left_whole),
+    }
+    files.write_json(directory / "groups.json", written)
     plans = {}
     for name, step in zip(PRUNINGS, bench.spec.steps, strict=False):
-        plans[name], _ = decide_pruning(bench, step, model, state)
+        plans[name] = pruning.decide(bench, step, model, state, found).plan
         files.write_json(directory / f"plan-{name}.json", plans[name].model_dump(mode="json"))
+        if name in MEASURED:
+            np.savez(directory / f"scores-{name}.npz", **pruning.scores(bench, step, model, state, found))
     return plans
 
 
@@ -102,7 +106,7 @@ def digests(state: State) -> list[list[Any]]:
 
 
 def main(backend: str, out: Path) -> None:
-    manager = MeasuringOnce.discover()
+    manager = Manager.discover()
     run(manager, backend, out / "run")
     for name in PRUNED:
         (out / name).mkdir()

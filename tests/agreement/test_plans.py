@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from agreement.networks import DEPLOYED, PRUNED, PRUNINGS
+from agreement.networks import DEPLOYED, EXACT, MEASURED, PRUNED, PRUNINGS, TARGETED
 
+from paredown.comparison import same_decisions
 from paredown.engine.journal import read_plan
 from paredown.files import read_json
 from paredown.plan import PrunePlan, QuantPlan
@@ -17,21 +19,45 @@ def network(request):
 
 def test_the_groups_are_equal_in_names_members_sizes_and_order(produced, network):
     torch, paddle = (read_json(produced[backend] / network / "groups.json") for backend in ("torch", "paddle"))
-    assert [group["name"] for group in torch] == [group["name"] for group in paddle]
-    for mine, theirs in zip(torch, paddle, strict=True):
+    assert [group["name"] for group in torch["groups"]] == [group["name"] for group in paddle["groups"]]
+    for mine, theirs in zip(torch["groups"], paddle["groups"], strict=True):
         assert mine == theirs
+    assert torch["left_whole"] == paddle["left_whole"]
 
 
-@pytest.mark.parametrize("pruning", PRUNINGS)
+@pytest.mark.parametrize("pruning", [*EXACT, *TARGETED])
 def test_the_same_channels_go(produced, network, pruning):
     torch, paddle = (read_plan(produced[b] / network / f"plan-{pruning}.json", PrunePlan) for b in ("torch", "paddle"))
     assert {cut.group.name: cut.remove for cut in torch.cuts} == {cut.group.name: cut.remove for cut in paddle.cuts}
     assert torch == paddle
 
 
+@pytest.mark.parametrize("pruning", MEASURED)
+def test_what_gradients_and_activations_decide_is_the_same_to_rounding(produced, network, pruning):
+    torch, paddle = (read_plan(produced[b] / network / f"plan-{pruning}.json", PrunePlan) for b in ("torch", "paddle"))
+    assert same_decisions(torch, paddle) >= 0.99
+    mine, theirs = (np.load(produced[b] / network / f"scores-{pruning}.npz") for b in ("torch", "paddle"))
+    assert mine.files == theirs.files
+    for group in mine.files:
+        scale = np.abs(mine[group]).max()
+        assert np.abs(mine[group] - theirs[group]).max() <= 1e-4 * scale, group
+
+
 def test_the_scopes_and_criteria_decide_differently(produced, network):
     plans = [read_plan(produced["torch"] / network / f"plan-{pruning}.json", PrunePlan) for pruning in PRUNINGS]
     assert len({tuple(cut.remove for cut in plan.cuts) for plan in plans}) == len(PRUNINGS)
+
+
+def test_a_target_in_macs_is_reached_to_two_percent_with_widths_that_are_multiples(produced, network):
+    plan = read_plan(produced["torch"] / network / "plan-macs.json", PrunePlan)
+    assert plan.reached["macs"] == pytest.approx(0.5, rel=0.02)
+    for cut in plan.cuts:
+        assert (cut.group.size - len(cut.remove)) % 4 == 0
+
+
+def test_a_protected_layer_is_left_whole_and_named(produced, network):
+    plan = read_plan(produced["torch"] / network / "plan-protected.json", PrunePlan)
+    assert "protected by the spec" in plan.left_whole.values()
 
 
 def test_the_same_plan_leaves_the_same_arrays_and_the_same_size(produced, network):

@@ -13,12 +13,11 @@ from paredown import files
 from paredown.contracts import DataSplits, ExportRequest, Model, RunContext
 from paredown.engine import exporting
 from paredown.engine.given import GivenWorkbench
-from paredown.engine.journal import read_plan
+from paredown.engine.journal import cuts_of, read_plans
 from paredown.engine.runner import RESULT, SPEC, WEIGHTS, read_result
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, UnsupportedError
 from paredown.manager import Manager
-from paredown.plan import PrunePlan
 from paredown.spec.loader import load_spec
 from paredown.spec.nearest import one_of, suggestion
 
@@ -136,9 +135,7 @@ def _rebuild(manager: Manager, directory: Path, backend: str | None, base: Model
     manager.require_backend(name)
     # The spec's other backends are no matter here, and may not be installed.
     spec = load_spec(files.read_json(directory / SPEC) | {"backends": [name]}, manager.registry)
-    plans = tuple(
-        read_plan(directory / step.plan, PrunePlan) for step in result.steps if step.plan and step.kind == "prune"
-    )
+    plans = cuts_of(read_plans(directory, result.steps))
     context = RunContext(seed=result.seed, base_dir=directory)
     if base is not None:
         bench: Workbench = GivenWorkbench(manager, name, spec, context, model=base)

@@ -127,16 +127,17 @@ def _content_key(bench: Workbench, state: State, baseline: BaselineConfig) -> st
         "seed": bench.context.seed,
         "device": bench.context.device,
         "threads": thread_count(bench.spec.run),
-        "data": _digest(dict(zip(("images", "labels"), bench.split("train"), strict=True))),
-        "state": _digest(state),
+        "data": digest(dict(zip(("images", "labels"), bench.split("train"), strict=True))),
+        "state": digest(state),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _digest(arrays: State) -> str:
-    digest = hashlib.sha256()
+def digest(arrays: State) -> str:
+    """SHA-256 over names, shapes and bytes, in hexadecimal."""
+    content = hashlib.sha256()
     for name in sorted(arrays):
-        digest.update(name.encode())
-        digest.update(str(arrays[name].shape).encode())
-        digest.update(arrays[name].tobytes())
-    return digest.hexdigest()
+        content.update(name.encode())
+        content.update(str(arrays[name].shape).encode())
+        content.update(arrays[name].tobytes())
+    return content.hexdigest()

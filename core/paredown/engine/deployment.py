@@ -148,9 +148,11 @@ def _figures(bench: Workbench, runtime: Runtime, built: _Built, latency: Latency
     import onnx
 
     from paredown.deploy.inspect import weight_bytes
+    from paredown.deploy.sparsity import compressed_bytes, sparsity
     from paredown.deploy.verify import run_file
 
     path = directory / built.file
+    graph = onnx.load(path)
     outputs = {split: run_file(runtime, path, bench.split(split)[0]) for split in ("validation", "test")}
     return {
         "metrics": bench.task.metrics(outputs["test"], bench.split("test")[1]),
@@ -158,7 +160,9 @@ def _figures(bench: Workbench, runtime: Runtime, built: _Built, latency: Latency
         "params": built.params,
         "macs": built.macs,
         "bytes": path.stat().st_size,
-        "weight_bytes": weight_bytes(onnx.load(path)),
+        "weight_bytes": weight_bytes(graph),
+        "sparsity": sparsity(graph),
+        "compressed_bytes": compressed_bytes(path),
         "latency_ms": latency.latency_ms,
         "latency_ratio": latency.ratio,
         "peak_memory_mb": peak_memory_mb(runtime, path, bench.input_shape),

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from paredown import files
 from paredown.errors import ArtifactError
-from paredown.plan import PrunePlan, QuantPlan
+from paredown.plan import Plan, PrunePlan, QuantPlan
 from paredown.results import StepRecord
 from paredown.spec.base import Frozen
 
 _FILE = "journal.json"
 
 PlanT = TypeVar("PlanT", PrunePlan, QuantPlan)
+
+_ANY_PLAN: TypeAdapter[Plan] = TypeAdapter(Annotated[Plan, Field(discriminator="kind")])
 
 
 class _Content(Frozen):
@@ -99,13 +102,9 @@ class Journal:
         """Records a step."""
         self._write(self._content.model_copy(update={"steps": (*self._content.steps, record)}))
 
-    def prune_plans(self) -> tuple[PrunePlan, ...]:
-        """The plans of the finished pruning steps, in order: they rebuild the network's shapes from its base."""
-        return tuple(
-            read_plan(self.directory / record.plan, PrunePlan)
-            for record in self.steps
-            if record.plan and record.kind == "prune"
-        )
+    def plans(self) -> tuple[Plan | None, ...]:
+        """The plan of each finished step, in order; None for one without."""
+        return read_plans(self.directory, self.steps)
 
     def _write(self, content: _Content) -> None:
         files.write_json(self.directory / _FILE, content.model_dump(mode="json"))
@@ -117,6 +116,27 @@ def _rebuildable(steps: tuple[StepRecord, ...]) -> tuple[StepRecord, ...]:
     return tuple(itertools.takewhile(lambda record: record.replayable, steps))
 
 
+def read_plans(directory: Path, steps: Sequence[StepRecord]) -> tuple[Plan | None, ...]:
+    """The plan of each step, in order; None for one without.
+
+    Raises:
+        ArtifactError: When a file is missing or damaged.
+    """
+    return tuple(_read_any(directory / step.plan) if step.plan else None for step in steps)
+
+
+def cuts_of(plans: Sequence[Plan | None]) -> tuple[PrunePlan, ...]:
+    """The plans that cut channels, in order: they rebuild the network's shapes from its base."""
+    return tuple(plan for plan in plans if isinstance(plan, PrunePlan))
+
+
+def _read_any(path: Path) -> Plan:
+    try:
+        return _ANY_PLAN.validate_python(files.read_json(path))
+    except ValidationError as error:
+        raise _no_plan("plan", path, error) from error
+
+
 def read_plan(path: Path, model: type[PlanT]) -> PlanT:
     """Reads a plan.
 
@@ -126,9 +146,10 @@ def read_plan(path: Path, model: type[PlanT]) -> PlanT:
     try:
         return model.model_validate(files.read_json(path))
     except ValidationError as error:
-        raise ArtifactError(
-            f"this is no {model.__name__}",
-            where=str(path),
-            value=str(error.errors()[0]["msg"]),
-            remedy="run the spec again",
-        ) from error
+        raise _no_plan(model.__name__, path, error) from error
+
+
+def _no_plan(name: str, path: Path, error: ValidationError) -> ArtifactError:
+    return ArtifactError(
+        f"this is no {name}", where=str(path), value=str(error.errors()[0]["msg"]), remedy="run the spec again"
+    )

@@ -44,6 +44,10 @@ def hooks(spec: Spec) -> tuple[str, ...]:
     asked = list(_ALWAYS)
     if spec.baseline is not None and spec.baseline.epochs:
         asked.append(_TRAINING)
+    if any(isinstance(step, PruneStep) and step.recover for step in spec.steps):
+        asked.append(_TRAINING)
+    if any(getattr(step, "during", ()) for step in spec.steps):
+        asked.append("prune")
     return tuple(dict.fromkeys([*asked, *(_hook(step) for step in spec.steps)]))
 
 
@@ -51,11 +55,15 @@ def losses(spec: Spec) -> tuple[str, ...]:
     """The kinds of loss that the spec's trainings use."""
     kinds = ["hard_label"] if spec.baseline is not None and spec.baseline.epochs else []
     for step in spec.steps:
-        if isinstance(step, FinetuneStep):
+        if isinstance(step, FinetuneStep) or (isinstance(step, PruneStep) and (step.recover or _is_taylor(step))):
             kinds.append("hard_label")
         elif isinstance(step, DistillStep):
             kinds += [loss.kind for loss in step.losses]
     return tuple(dict.fromkeys(kinds))
+
+
+def _is_taylor(step: PruneStep) -> bool:
+    return step.criterion.kind == "taylor"
 
 
 def _hook(step: Frozen) -> str:

@@ -16,10 +16,13 @@ from paredown import files
 from paredown.engine.provenance import thread_count
 from paredown.engine.runner import run_directory
 from paredown.errors import BackendFailed, ParedownError
-from paredown.results import RunResult
+from paredown.results import RunResult, SensitivityRun
 from paredown.spec.models import Spec
 
 OnEvent = Callable[[dict[str, Any]], None]
+SENSITIVITY = "sensitivity"
+"""Where within the output directory measurements of sensitivity work, apart from runs."""
+
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -31,10 +34,32 @@ def run_in_process(
     Raises:
         ParedownError: The worker's own error; `BackendFailed` when it died without one.
     """
-    directory = run_directory(out, backend, seed)
+    place = run_directory(out, backend, seed)
+    found = _work("run", spec, backend, seed, place, base_dir=base_dir, fresh=fresh, on_event=on_event)
+    return RunResult.model_validate(found)
+
+
+def sensitivity_in_process(
+    spec: Spec, backend: str, seed: int, out: Path, *, base_dir: Path, fresh: bool, on_event: OnEvent
+) -> SensitivityRun:
+    """Measures the sensitivity of one backend's and seed's baseline in a worker process.
+
+    Raises:
+        ParedownError: The worker's own error; `BackendFailed` when it died without one.
+    """
+    place = run_directory(out / SENSITIVITY, backend, seed)
+    found = _work("sensitivity", spec, backend, seed, place, base_dir=base_dir, fresh=fresh, on_event=on_event)
+    return SensitivityRun.model_validate(found)
+
+
+def _work(
+    work: str, spec: Spec, backend: str, seed: int, directory: Path, *, base_dir: Path, fresh: bool, on_event: OnEvent
+) -> Any:
+    """Starts a worker, hands it the request, and returns what it found, as JSON values."""
     files.make_directory(directory.parent)
     log = directory.parent / f"seed-{seed}.log"
     request = {
+        "work": work,
         "spec": spec.model_dump(mode="json"),
         "backend": backend,
         "seed": seed,
@@ -59,7 +84,7 @@ def run_in_process(
         finally:
             _end(worker)
     if last.get("event") == "result":
-        return RunResult.model_validate(last["result"])
+        return last["result"]
     if last.get("event") == "error":
         raise ParedownError.from_dict(last["error"])
     raise _died(worker.returncode, backend, log)

@@ -1,51 +1,220 @@
-"""Deciding a pruning step: groups and weights as the backend measured them, scores and choice from core."""
+"""Deciding which channels go: groups from the canonical graph, measurements from the backend, the choice from core."""
 
 from __future__ import annotations
 
-from paredown.algorithms import groups, importance, selection
-from paredown.contracts import MeasureRequest, Model, State
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from paredown.algorithms import allocation, importance
+from paredown.algorithms.costs import Costs
+from paredown.algorithms.groups import GroupSet
+from paredown.contracts import Activity, Axis, FloatArray, IntArray, LayerInfo, MeasureRequest, Model, State
+from paredown.engine.selectors import select
 from paredown.engine.workbench import Workbench
 from paredown.errors import NoEffectError, UnsupportedError
-from paredown.plan import PrunePlan
-from paredown.spec.models import PruneStep
+from paredown.plan import Group, PrunePlan
+from paredown.spec.models import PruneStep, SensitivityAllocation
 
 
-def decide_pruning(bench: Workbench, step: PruneStep, model: Model, state: State) -> tuple[PrunePlan, int]:
-    """The plan of a pruning step, and how many channels could have been cut.
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A plan, how many channels could have been cut, and the finest cut where the target was not met to 2%."""
+
+    plan: PrunePlan
+    channels: int
+    finest: str | None
+
+
+def decide(
+    bench: Workbench, step: PruneStep, model: Model, state: State, groups: GroupSet, place: str = "prune"
+) -> Decision:
+    """The plan of a channel pruning step; the network is not touched.
+
+    Args:
+        bench: The run.
+        step: The step, with `ratio` or `keep`.
+        model: The network as it is.
+        state: Its arrays.
+        groups: Its coupled channels.
+        place: Where the step stands in the spec, for messages.
 
     Raises:
-        UnsupportedError: When no channel of the network can be cut.
-        NoEffectError: When the ratio is too small to remove one.
+        UnsupportedError: No channel of the network can be cut.
+        TargetUnreachable: The target lies beyond what can be cut.
+        NoEffectError: The ratio is too small to remove a channel.
+        SpecError: A selector picks nothing.
     """
-    measured = bench.manager.measure(bench.backend, model, MeasureRequest("groups", bench.input_shape))
-    found = groups.normalise(measured.groups, state, bench.layers(model), measured.left_whole)
-    if not found.groups:
-        raise UnsupportedError(
-            f"`{bench.backend}` finds no channel of this network that can be cut",
-            where=f"model {bench.source.name}",
-            value="; ".join(f"{layer}: {reason}" for layer, reason in list(found.left_whole.items())[:3])
-            or "no groups found",
-            remedy="leave the pruning step out, or choose another network",
-        )
-    criterion = bench.manager.registry.implementation("criterion", step.criterion.kind)
-    scores = [importance.score(group, state, criterion, step.criterion) for group in found.groups]
-    cuts = selection.select(found.groups, scores, step.ratio, step.scope)
-    total = sum(group.size for group in found.groups)
-    if not cuts:
+    layers = bench.layers(model)
+    permitted, left_whole = _permitted(step, groups, layers, place)
+    found = scores(bench, step, model, state, GroupSet(permitted, left_whole))
+    for group in permitted:
+        if found[group.name] is None:
+            left_whole[_layer(group.name)] = (
+                f"the criterion `{step.criterion.kind}` has nothing to score its channels by"
+            )
+    chosen = [group for group in permitted if found[group.name] is not None]
+    _require_some(bench, step, chosen, left_whole)
+    curves = None
+    if isinstance(step.allocation, SensitivityAllocation):
+        from paredown.engine.sensitivity import curves as measure_curves
+
+        curves = measure_curves(bench, model, state, GroupSet(tuple(chosen), left_whole), step)
+    request = allocation.CutRequest(
+        scope=step.scope,
+        ratio=step.ratio,
+        keep=_target(step),
+        ratios=_overrides(step, chosen, layers, place),
+        round_to=step.round_to,
+        curves=curves,
+        left_whole=left_whole,
+    )
+    costs = Costs(chosen, {name: values.shape for name, values in state.items()}, layers)
+    selection = allocation.choose(chosen, [_known(found[group.name]) for group in chosen], request, costs)
+    channels = sum(group.size for group in chosen)
+    if not selection.cuts:
         raise NoEffectError(
             "pruning removed nothing",
-            where="ratio",
-            value=str(step.ratio),
-            expected=f"a share that removes at least one of {total} channels"
-            + (" in some layer" if step.scope == "local" else ""),
-            remedy="raise `ratio`, or leave the step out",
+            where=place,
+            value=str(amount(step)),
+            expected=f"a share that removes at least one of {channels} channels"
+            + (" in some layer" if step.scope == "local" else "")
+            + (f", in steps of {step.round_to}" if step.round_to > 1 else ""),
+            remedy="raise `ratio`, lower `round_to`, or leave the step out",
         )
     plan = PrunePlan(
         input_shape=bench.input_shape,
         criterion=step.criterion.model_dump(mode="json"),
         scope=step.scope,
-        ratio=step.ratio,
-        cuts=cuts,
-        left_whole=dict(found.left_whole),
+        amount=amount(step),
+        reached=dict(selection.reached),
+        cuts=selection.cuts,
+        left_whole=left_whole,
     )
-    return plan, total
+    return Decision(plan, channels, selection.finest)
+
+
+def scores(
+    bench: Workbench, step: PruneStep, model: Model, state: State, groups: GroupSet
+) -> dict[str, FloatArray | None]:
+    """The importance of every channel by the name of its group; None for a group that the criterion cannot score."""
+    criterion = bench.manager.registry.implementation("criterion", step.criterion.kind)
+    needs = bench.manager.registry.components["criterion", step.criterion.kind].needs
+    gradients = _gradients(bench, step, model, groups) if "gradients" in needs else {}
+    activity = _activity(bench, step, model, state, groups) if "activations" in needs else {}
+    return {
+        group.name: importance.score(
+            group,
+            state,
+            criterion,
+            step.criterion,
+            gradients=gradients,
+            activity=activity,
+            seed=bench.context.seed,
+        )
+        for group in groups.groups
+    }
+
+
+def amount(step: PruneStep) -> dict[str, float]:
+    """What a step asks for, as it stands in its plan."""
+    target = _target(step)
+    return dict([target]) if target else {"ratio": float(step.ratio or 0)}
+
+
+def _target(step: PruneStep) -> tuple[str, float] | None:
+    given = step.keep.model_dump(exclude_none=True) if step.keep else {}
+    return next(iter(given.items()), None)
+
+
+def _permitted(
+    step: PruneStep, groups: GroupSet, layers: tuple[LayerInfo, ...], place: str
+) -> tuple[tuple[Group, ...], dict[str, str]]:
+    """The groups that the spec does not protect, and all that is left whole, with reasons."""
+    protected: set[str] = set()
+    for index, selector in enumerate(step.protect):
+        protected |= select(selector, layers, f"{place}.protect[{index}]")
+    left_whole = dict(groups.left_whole)
+    permitted = []
+    for group in groups.groups:
+        own = _layers(group)
+        if own & protected:
+            reason = "protected by the spec"
+            left_whole.update(dict.fromkeys(sorted(own & protected), reason))
+            left_whole.update({name: f"coupled with {min(own & protected)}, {reason}" for name in own - protected})
+        else:
+            permitted.append(group)
+    return tuple(permitted), left_whole
+
+
+def _overrides(step: PruneStep, groups: list[Group], layers: tuple[LayerInfo, ...], place: str) -> dict[str, float]:
+    ratios: dict[str, float] = {}
+    for index, override in enumerate(step.overrides):
+        picked = select(override.select, layers, f"{place}.overrides[{index}].select")
+        ratios.update({group.name: override.ratio for group in groups if _layers(group) & picked})
+    return ratios
+
+
+def _require_some(bench: Workbench, step: PruneStep, groups: list[Group], left_whole: Mapping[str, str]) -> None:
+    if not groups:
+        raise UnsupportedError(
+            "no channel of this network can be cut",
+            where=f"model {bench.source.name}, criterion {step.criterion.kind}",
+            value="; ".join(f"{layer}: {reason}" for layer, reason in list(left_whole.items())[:3]) or "no layers",
+            remedy="leave the pruning step out, protect less, or choose another network or criterion",
+        )
+
+
+def _gradients(bench: Workbench, step: PruneStep, model: Model, groups: GroupSet) -> Mapping[Axis, FloatArray]:
+    axes = dict.fromkeys(
+        (member.parameter, member.axis)
+        for group in groups.groups
+        for member in group.members
+        if member.role != "buffer"
+    )
+    request = MeasureRequest(
+        "gradients",
+        bench.input_shape,
+        batches=_calibration(bench, step),
+        loss=bench.manager.registry.implementation("distill_loss", "hard_label", backend=bench.backend),
+        axes=tuple(axes),
+    )
+    return bench.manager.measure(bench.backend, model, request).gradients
+
+
+def _activity(
+    bench: Workbench, step: PruneStep, model: Model, state: State, groups: GroupSet
+) -> Mapping[str, Activity]:
+    readers = dict.fromkeys(
+        _layer(member.parameter)
+        for group in groups.groups
+        for member in group.members
+        if member.role == "input"
+        or (member.role == "output" and importance.is_depthwise(state[member.parameter].shape))
+    )
+    request = MeasureRequest(
+        "activations", bench.input_shape, batches=_calibration(bench, step), layer_names=tuple(readers)
+    )
+    return bench.manager.measure(bench.backend, model, request).activations
+
+
+def _calibration(bench: Workbench, step: PruneStep) -> list[tuple[FloatArray, IntArray]]:
+    """The first training images, in order, in batches."""
+    options: Any = step.criterion
+    images, labels = bench.split("train")
+    starts = range(0, min(options.samples, len(labels)), options.batch_size)
+    stops = [min(start + options.batch_size, options.samples) for start in starts]
+    return [(images[start:stop], labels[start:stop]) for start, stop in zip(starts, stops, strict=True)]
+
+
+def _layers(group: Group) -> set[str]:
+    return {_layer(member.parameter) for member in group.members if member.role == "output"}
+
+
+def _layer(parameter: str) -> str:
+    return parameter.rpartition(".")[0]
+
+
+def _known(values: FloatArray | None) -> FloatArray:
+    assert values is not None
+    return values

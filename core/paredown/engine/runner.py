@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import time
 from pathlib import Path
@@ -16,8 +17,10 @@ from paredown.engine import exporting, provenance
 from paredown.engine.baseline import prepare_baseline
 from paredown.engine.deployment import Deployment, as_figures, deploy
 from paredown.engine.given import GivenWorkbench
-from paredown.engine.journal import Journal, read_plan
-from paredown.engine.steps import StepInput, StepOutput, perform
+from paredown.engine.journal import Journal, cuts_of, read_plan
+from paredown.engine.selectors import require_matches
+from paredown.engine.stepping import Masks, StepInput, StepOutput, masks_after
+from paredown.engine.steps import perform
 from paredown.engine.workbench import Report, Workbench, _silent
 from paredown.errors import ArtifactError
 from paredown.manager import Manager
@@ -116,13 +119,14 @@ def _work(bench: Workbench, journal: Journal) -> tuple[Model, Model]:
     """The baseline and the network after all steps; finished parts are restored, not repeated."""
     directory = journal.directory
     bench.require_fit()
+    require_matches(bench)
     if journal.baseline is None:
         bench.report("stage", text="baseline")
         model, notes = prepare_baseline(bench)
         files.write_state(directory / _BASELINE_WEIGHTS, bench.state(model))
         journal.finish_baseline(_BASELINE_WEIGHTS, notes)
     baseline = bench.build(state=files.read_state(directory / _BASELINE_WEIGHTS))
-    model = bench.build(journal.prune_plans(), files.read_state(directory / _latest_weights(journal)))
+    model = bench.build(cuts_of(journal.plans()), files.read_state(directory / _latest_weights(journal)))
     return baseline, _take_steps(bench, journal, model)
 
 
@@ -130,6 +134,9 @@ def _take_steps(bench: Workbench, journal: Journal, model: Model) -> Model:
     """Performs the steps that the journal does not hold, and records each."""
     directory = journal.directory
     start = files.read_state(directory / _BASELINE_WEIGHTS)
+    plans = list(journal.plans())
+    masks: Masks = functools.reduce(masks_after, plans, {})
+    replayable = True
     for index in range(len(journal.steps), len(bench.spec.steps)):
         step = bench.spec.steps[index]
         kind = str(getattr(step, "kind", ""))
@@ -137,8 +144,11 @@ def _take_steps(bench: Workbench, journal: Journal, model: Model) -> Model:
         began = time.monotonic()
         for stale in (exporting.FINAL, exporting.QUANTIZED):
             (directory / stale).unlink(missing_ok=True)
-        output = perform(bench, step, StepInput(model, start, index, directory))
-        model = output.model
+        given = StepInput(model, start, index, directory, cuts_of(plans), masks, replayable)
+        output = perform(bench, step, given)
+        model, replayable = output.model, replayable and output.replayable
+        plans.append(output.plan)
+        masks = masks_after(masks, output.plan)
         seconds = round(time.monotonic() - began, 3)
         journal.finish_step(_record(bench, directory, index, kind, output, seconds))
         bench.manager.on_step_end(bench.backend, step, copy.deepcopy(output.evidence))

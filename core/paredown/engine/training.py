@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from paredown.algorithms.schedules import learning_rate
-from paredown.contracts import Model, Outcome, TrainingRun
+from paredown.contracts import Masking, Model, Outcome, TrainingRun
 from paredown.engine.workbench import Workbench
+from paredown.errors import BackendFailed
 from paredown.plan import DistillPlan, PlannedLoss
 from paredown.spec.base import ComponentConfig
 from paredown.spec.models import BaselineConfig, TrainConfig
@@ -34,11 +37,20 @@ def plan_training(
         batch_size=train.batch_size,
         optimizer=train.optimizer,
         schedule=train.schedule,
+        bn_l1=train.bn_l1 if isinstance(train, TrainConfig) else 0.0,
     )
 
 
-def train(bench: Workbench, model: Model, plan: DistillPlan, *, salt: int, teacher: Model | None = None) -> Outcome:
-    """Trains a network by a plan.
+def train(
+    bench: Workbench,
+    model: Model,
+    plan: DistillPlan,
+    *,
+    salt: int,
+    teacher: Model | None = None,
+    masking: Masking | None = None,
+) -> Outcome:
+    """Trains a network by a plan, and holds the backend to the masks.
 
     Args:
         bench: The run.
@@ -46,6 +58,10 @@ def train(bench: Workbench, model: Model, plan: DistillPlan, *, salt: int, teach
         plan: The loss, the optimizer, the length.
         salt: Which training of the run this is, so that each sees the images in another order.
         teacher: The teacher, where the plan names one.
+        masking: What holds weights at zero, where any are.
+
+    Raises:
+        BackendFailed: A masked weight is not zero afterwards.
     """
     seed = bench.context.seed * 1_000 + salt
     steps, epoch = bench.epochs(plan.batch_size, seed)
@@ -61,6 +77,23 @@ def train(bench: Workbench, model: Model, plan: DistillPlan, *, salt: int, teach
         losses=[registry.implementation("distill_loss", loss.kind, backend=bench.backend) for loss in plan.losses],
         seed=seed,
         teacher=teacher,
+        masking=masking,
         on_epoch=on_epoch,
     )
-    return bench.manager.distill(bench.backend, model, plan, run)
+    outcome = bench.manager.distill(bench.backend, model, plan, run)
+    if masking is not None:
+        _require_masked(bench, outcome.model, masking)
+    return outcome
+
+
+def _require_masked(bench: Workbench, model: Model, masking: Masking) -> None:
+    state = bench.state(model)
+    revived = [name for name, mask in masking.masks().items() if np.any(state[name][~mask])]
+    if revived:
+        raise BackendFailed(
+            "weights that were pruned are no longer zero after the training",
+            where=f"backend {bench.backend}, {revived[0]}",
+            value=f"{len(revived)} arrays",
+            expected="masks that are multiplied in after every step of the optimizer",
+            remedy="report it to the backend's authors",
+        )

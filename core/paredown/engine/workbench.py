@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from paredown.algorithms import batches
+from paredown.algorithms import batches, masks
 from paredown.algorithms.surgery import cut_state
 from paredown.contracts import (
     DataSplits,
@@ -28,7 +28,7 @@ from paredown.contracts import (
 )
 from paredown.errors import BackendFailed, DataError, HookFailed, ModelError
 from paredown.manager import Manager
-from paredown.plan import PrunePlan
+from paredown.plan import MaskPlan, PrunePlan
 from paredown.spec.models import Spec
 
 EVALUATION_BATCH = 128
@@ -162,7 +162,23 @@ class Workbench:
         zeros = np.zeros((2, *plan.input_shape), np.float32)
         shape = self.manager.evaluate(self.backend, model, zeros).shape
         outcome = self.manager.prune(self.backend, model, plan)
-        found = self.state(outcome.model)
+        self._require_equal(self.state(outcome.model), expected, "every array cut at the plan's indices")
+        self._require_running(outcome.model, zeros, shape)
+        return outcome
+
+    def mask(self, model: Model, plan: MaskPlan) -> Outcome:
+        """Lets the backend multiply a plan's masks into the weights, and holds the result against core's own.
+
+        Raises:
+            PlanError: The plan does not fit the network.
+            BackendFailed: An array is not what the plan says.
+        """
+        expected = masks.apply(self.state(model), {one.parameter: masks.unpack(one) for one in plan.masks})
+        outcome = self.manager.prune(self.backend, model, plan)
+        self._require_equal(self.state(outcome.model), expected, "every weight multiplied by its mask")
+        return outcome
+
+    def _require_equal(self, found: State, expected: State, rule: str) -> None:
         wrong = [name for name in expected if name not in found or not np.array_equal(found[name], expected[name])]
         unknown = sorted(set(found) - set(expected))
         if wrong or unknown:
@@ -170,11 +186,9 @@ class Workbench:
                 "the backend's surgery is not what the plan says",
                 where=f"backend {self.backend}, {(wrong or unknown)[0]}",
                 value=f"{len(wrong)} arrays differ, {len(unknown)} are new",
-                expected="every array cut at the plan's indices, and no other change",
+                expected=f"{rule}, and no other change",
                 remedy="report this network to the backend's authors",
             )
-        self._require_running(outcome.model, zeros, shape)
-        return outcome
 
     def _require_running(self, model: Model, zeros: FloatArray, shape: tuple[int, ...]) -> None:
         """Refuses a cut that left a layer with channels that another does not give: the groups were found in part."""

@@ -13,12 +13,37 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from paredown.engine.runner import run_one
+from paredown.engine.sensitivity_run import run_sensitivity
 from paredown.errors import ArtifactError, ParedownError
 from paredown.manager import Manager
+from paredown.results import RunResult, SensitivityRun
 from paredown.spec.loader import load_spec
+from paredown.spec.models import Spec
+
+
+class Work(Protocol):
+    """What a worker can be asked to do with a spec, on one backend with one seed."""
+
+    def __call__(
+        self,
+        manager: Manager,
+        spec: Spec,
+        backend: str,
+        seed: int,
+        directory: Path,
+        *,
+        base_dir: Path,
+        fresh: bool = False,
+        report: Callable[..., None],
+    ) -> RunResult | SensitivityRun:
+        """Does it in `directory` and returns what was found."""
+        ...
+
+
+WORK: dict[str, Work] = {"run": run_one, "sensitivity": run_sensitivity}
 
 
 def main() -> int:
@@ -34,7 +59,7 @@ def main() -> int:
         directory = Path(request["directory"])
         directory.mkdir(parents=True, exist_ok=True)
         with _locked(directory):
-            result = run_one(
+            result = WORK[request["work"]](
                 manager,
                 spec,
                 request["backend"],

@@ -1,0 +1,140 @@
+"""Pruning single weights: which become zero, and the masks that hold them there afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from paredown.algorithms import masks
+from paredown.contracts import Array, LayerInfo, State
+from paredown.engine.evidence import change, sparsity
+from paredown.engine.selectors import select
+from paredown.engine.stepping import Masks, StepInput, StepOutput
+from paredown.engine.workbench import Workbench
+from paredown.errors import NoEffectError, UnsupportedError
+from paredown.plan import Mask, MaskPlan
+from paredown.spec.models import PruneStep
+
+
+def prune_weights(bench: Workbench, step: PruneStep, given: StepInput) -> StepOutput:
+    """Decides masks and multiplies them into the weights; shapes stay.
+
+    Raises:
+        UnsupportedError: No layer may be masked, or no layer fits the N:M pattern.
+        NoEffectError: The ratio is too small to remove a weight, or everything that it removes is zero already.
+        SpecError: A selector picks nothing.
+    """
+    state, place = bench.state(given.model), f"steps[{given.index}]"
+    plan = decide_masks(bench, step, state, bench.layers(given.model), given.masks, place)
+    parameters = [mask.parameter for mask in plan.masks]
+    before = {"sparsity": sparsity(state, parameters), "validation": bench.metrics(given.model, "validation")}
+    outcome = bench.mask(given.model, plan)
+    after_state = bench.state(outcome.model)
+    after = {"sparsity": sparsity(after_state, parameters), "validation": bench.metrics(outcome.model, "validation")}
+    if after["sparsity"] == before["sparsity"]:
+        raise NoEffectError(
+            "pruning set no weight to zero that was not zero before",
+            where=place,
+            value=str(plan.amount),
+            expected="a ratio that removes at least one weight",
+            remedy="raise `ratio`, or leave the step out",
+        )
+    evidence = {
+        "masked_layers": len(plan.masks),
+        "left_whole": plan.left_whole,
+        **change(before, after),
+        **outcome.evidence,
+    }
+    return StepOutput(outcome.model, plan, evidence)
+
+
+def decide_masks(
+    bench: Workbench, step: PruneStep, state: State, layers: Sequence[LayerInfo], held: Masks, place: str
+) -> MaskPlan:
+    """The plan of a pruning of single weights.
+
+    Args:
+        bench: The run.
+        step: With granularity `weight` or `n_m`.
+        state: The network's arrays.
+        layers: Its layers.
+        held: The masks that hold already: what is zero stays zero and counts.
+        place: Where the step stands in the spec.
+    """
+    weights, left_whole = maskable(step, state, layers, place)
+    criterion = bench.manager.registry.weight_criterion(step.criterion.kind)
+    if step.granularity == "n_m":
+        assert step.n is not None
+        assert step.m is not None
+        found, left = masks.n_m_masks(
+            weights, criterion, step.criterion, n=step.n, m=step.m, held=held, seed=bench.context.seed
+        )
+        left_whole.update({_layer(name): reason for name, reason in left.items()})
+        asked = {"n": float(step.n), "m": float(step.m)}
+    else:
+        assert step.ratio is not None
+        found = masks.weight_masks(
+            weights,
+            criterion,
+            step.criterion,
+            ratio=step.ratio,
+            scope=step.scope,
+            overrides=ratios(step, weights, layers, place),
+            held=held,
+            seed=bench.context.seed,
+        )
+        asked = {"ratio": step.ratio}
+    return mask_plan(step, found, left_whole, asked)
+
+
+def mask_plan(
+    step: PruneStep, found: Mapping[str, Array], left_whole: Mapping[str, str], asked: Mapping[str, float]
+) -> MaskPlan:
+    """Masks as a plan."""
+    packed: tuple[Mask, ...] = tuple(masks.pack(name, mask) for name, mask in found.items())
+    return MaskPlan(
+        granularity="n_m" if step.granularity == "n_m" else "weight",
+        criterion=step.criterion.model_dump(mode="json"),
+        scope=step.scope,
+        amount=dict(asked),
+        n=step.n,
+        m=step.m,
+        masks=packed,
+        left_whole=dict(left_whole),
+    )
+
+
+def maskable(
+    step: PruneStep, state: State, layers: Sequence[LayerInfo], place: str
+) -> tuple[dict[str, Array], dict[str, str]]:
+    """The weights that may be masked, in the order of definition, and the layers left whole, with the reason.
+
+    Raises:
+        UnsupportedError: There is none.
+    """
+    protected: set[str] = set()
+    for index, selector in enumerate(step.protect):
+        protected |= select(selector, layers, f"{place}.protect[{index}]")
+    names = {f"{layer.name}.weight" for layer in layers if layer.kind in ("conv", "linear")}
+    weights = {name: values for name, values in state.items() if name in names and _layer(name) not in protected}
+    if not weights:
+        raise UnsupportedError(
+            "this network has no layer whose weights may be pruned",
+            where=place,
+            value=f"{len(names)} layers with weights, {len(protected)} protected",
+            expected="at least one convolution or Linear layer that is not protected",
+            remedy="protect less, or leave the step out",
+        )
+    return weights, dict.fromkeys(sorted(protected), "protected by the spec")
+
+
+def ratios(step: PruneStep, weights: Mapping[str, Array], layers: Sequence[LayerInfo], place: str) -> dict[str, float]:
+    """The ratio of each weight that an override picks."""
+    found: dict[str, float] = {}
+    for index, override in enumerate(step.overrides):
+        picked = select(override.select, layers, f"{place}.overrides[{index}].select")
+        found.update({name: override.ratio for name in weights if _layer(name) in picked})
+    return found
+
+
+def _layer(parameter: str) -> str:
+    return parameter.rpartition(".")[0]
