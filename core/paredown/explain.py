@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from paredown.explain_pruning import explain_growth, explain_prune
 from paredown.manager import Manager, missing_distributions
 from paredown.spec.base import Frozen
 from paredown.spec.models import BaselineConfig, DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec
@@ -78,7 +79,8 @@ def explain_spec(manager: Manager, spec: Spec, backends: Sequence[str]) -> Expla
         BackendMissing: The plugin of one of the backends did not load.
     """
     quantized = any(isinstance(step, QuantizeStep) for step in spec.steps)
-    stages = (_baseline(spec), *(_step(step, index) for index, step in enumerate(spec.steps)), _deploy(spec, quantized))
+    steps = (_step(manager, step, index) for index, step in enumerate(spec.steps))
+    stages = (_baseline(spec), *steps, _deploy(spec, quantized))
     return Explanation(
         name=spec.name,
         seeds=spec.seeds,
@@ -124,22 +126,21 @@ def _baseline(spec: Spec) -> Stage:
     return Stage("baseline", what, settings, ("weights-baseline.safetensors",), hooks, losses)
 
 
-def _step(step: Frozen, index: int) -> Stage:
+def _step(manager: Manager, step: Frozen, index: int) -> Stage:
     kind = str(getattr(step, "kind", type(step).__name__))
     plan, weights = f"plan-{index}.json", f"weights-{index}.safetensors"
     settings = tuple(settings_of(step))
     if isinstance(step, PruneStep):
-        what = (
-            f"Measure the coupled channels in the framework, score them in core, choose the {step.ratio:.0%} that go,"
-            " and cut them out in the framework: shapes shrink."
-        )
-        return Stage(kind, what, settings, (plan, weights), ("measure", "prune"))
+        pruning = explain_prune(step, manager.registry.components["criterion", step.criterion.kind].needs)
+        return Stage(kind, pruning.what, settings, (plan, weights), pruning.hooks, pruning.losses)
     if isinstance(step, FinetuneStep):
-        what = f"Train on the labels for {_count(step.train.epochs, 'epoch')}."
-        return Stage(kind, what, settings, (plan, weights), ("distill",), ("hard_label",))
+        what = f"Train on the labels for {_count(step.train.epochs, 'epoch')}.{_meanwhile(step)}"
+        return Stage(kind, what, settings, (plan, weights), _training_hooks(step), ("hard_label",))
     if isinstance(step, DistillStep):
-        what = f"Train for {_count(step.train.epochs, 'epoch')}; the uncompressed baseline is the teacher."
-        return Stage(kind, what, settings, (plan, weights), ("distill",), tuple(loss.kind for loss in step.losses))
+        epochs = _count(step.train.epochs, "epoch")
+        what = f"Train for {epochs}; the uncompressed baseline is the teacher.{_meanwhile(step)}"
+        losses = tuple(loss.kind for loss in step.losses)
+        return Stage(kind, what, settings, (plan, weights), _training_hooks(step), losses)
     if isinstance(step, QuantizeStep):
         what = (
             "Fold BatchNorm, export, and observe ranges on the canonical graph in ONNX Runtime; choose scales and zero"
@@ -147,6 +148,17 @@ def _step(step: Frozen, index: int) -> Stage:
         )
         return Stage(kind, what, settings, (plan, weights), ("fold", "export", "quantize"))
     return Stage(kind, "A step of a plugin's own.", settings, (weights,), ("apply_step",))
+
+
+def _training_hooks(step: FinetuneStep | DistillStep) -> tuple[str, ...]:
+    return ("distill", "prune") if step.during else ("distill",)
+
+
+def _meanwhile(step: FinetuneStep | DistillStep) -> str:
+    grown = [explain_growth(inner, step.train.epochs) for inner in step.during if isinstance(inner, PruneStep)]
+    if step.train.bn_l1:
+        grown.insert(0, " An L1 penalty draws the scales of BatchNorm to zero.")
+    return "".join(grown)
 
 
 def _deploy(spec: Spec, quantized: bool) -> Stage:

@@ -58,7 +58,9 @@ def shown_default(field: FieldInfo) -> str:
         kind = {"kind": default.kind} if hasattr(default, "kind") else {}
         default = kind | default.model_dump(mode="json", exclude_defaults=True)
     if isinstance(default, tuple):
-        default = list(default)
+        default = [
+            one.model_dump(mode="json", exclude_defaults=True) if isinstance(one, BaseModel) else one for one in default
+        ]
     text = yaml.safe_dump(default, default_flow_style=True, sort_keys=False, width=1000)
     return f"`{text.removesuffix('...' + chr(10)).strip()}`"
 

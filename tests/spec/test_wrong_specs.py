@@ -68,6 +68,10 @@ class Wrong:
         return before + after, self.place or f"{len(lines)}:{len(lines[-1]) + 1}"
 
 
+PRUNE = "{kind: prune, criterion: {kind: l2}, scope: global, ratio: 0.5}"
+TRAIN = "{epochs: 6, optimizer: {kind: sgd, lr: 0.05}}"
+DURING = TRAIN + "\n    during:\n      - "
+
 FIRST_STEPS = BASE[BASE.index("  - {kind: prune") : BASE.index("\n    train:")]
 
 WRONG = [
@@ -86,7 +90,7 @@ WRONG = [
     Wrong("field of another kind", "{kind: l2}", "{kind: l2, ¦temperature: 2}", "steps[0].criterion.temperature", "unknown field", "2", "`kind`", "remove"),
     Wrong("no task", "task: {kind: classification}\n", "", "task", "is missing", "nothing", "`classification`", "add `task`", place="1:1"),
     Wrong("task as text", "task: {kind: classification}", "task: ¦classification", "task", "wrong type", "classification", "`classification`", "{kind: classification}"),
-    Wrong("kind missing", "criterion: {kind: l2}", "criterion: ¦{}", "steps[0].criterion.kind", "is missing", "nothing", "`l2`", "add `kind: l1`"),
+    Wrong("kind missing", "criterion: {kind: l2}", "criterion: ¦{}", "steps[0].criterion.kind", "is missing", "nothing", "`l2`", "such as `kind: "),
     Wrong("kind misspelt", "kind: minmax", "kind: ¦mimmax", "steps[2].activations.observer.kind", "unknown kind `mimmax`", "mimmax", "`minmax`", "did you mean `minmax`"),
     Wrong("kind a number", "criterion: {kind: l2}", "criterion: {kind: ¦2}", "steps[0].criterion.kind", "unknown kind `2`", "2", "`l1`, `l2`", "`l2`"),
     Wrong("kind null", "criterion: {kind: l2}", "criterion: {kind:¦ }", "steps[0].criterion.kind", "unknown kind", "null", "`l1`, `l2`", "choose one of"),
@@ -100,7 +104,7 @@ WRONG = [
     Wrong("ratio as a percentage", "ratio: 0.5", "ratio: ¦50", "steps[0].ratio", "out of range", "50", "less than 1", "50% is 0.5"),
     Wrong("ratio as text", "ratio: 0.5", 'ratio: ¦"0.5"', "steps[0].ratio", "wrong type", '"0.5"', "a number", "without quotes: 0.5"),
     Wrong("ratio not a number", "ratio: 0.5", "ratio: ¦.nan", "steps[0].ratio", "out of range", "NaN", "a number", "write"),
-    Wrong("ratio empty", "ratio: 0.5", "ratio:¦ ", "steps[0].ratio", "wrong type", "null", "a number", "write a number"),
+    Wrong("ratio empty", "ratio: 0.5", "ratio:¦ ", "steps[0].ratio", "does not say how much goes", "null", "`ratio`", "add `ratio: 0.5`"),
     Wrong("ratio true", "ratio: 0.5", "ratio: ¦true", "steps[0].ratio", "wrong type", "true", "a number", "write a number"),
     Wrong("lr infinite", "lr: 0.05", "lr: ¦1e999", "steps[1].train.optimizer.lr", "out of range", "Infinity", "greater than 0", "write"),
     Wrong("lr missing", "{kind: sgd, lr: 0.05}", "¦{kind: sgd}", "steps[1].train.optimizer.lr", "is missing", "nothing", "greater than 0", "add `lr`"),
@@ -128,9 +132,6 @@ WRONG = [
     Wrong("untrained baseline", "baseline: {epochs: 8", "baseline: {epochs: ¦0", "baseline.epochs", "would be random", "0", "model.weights", "pretrained"),
     Wrong("pickled weights", "input_size: [8, 8]", "input_size: [8, 8], weights: ¦a.pth", "model.weights", "planned and not built yet", "a.pth", ".safetensors", "convert"),
     Wrong("misspelt pretrained", "input_size: [8, 8]", "input_size: [8, 8], weights: ¦pretraned", "model.weights", "no file of weights", "pretraned", "`pretrained`", "did you mean `pretrained`"),
-    Wrong("planned criterion", "{kind: l2}", "{kind: ¦fpgm}", "steps[0].criterion.kind", "`fpgm` is planned and not built yet; built: l1, l2", "fpgm", "`l1`, `l2`", "choose one of"),
-    Wrong("planned granularity", "kind: prune,", "kind: prune, granularity: ¦n_m, n: 2, m: 4,", "steps[0].granularity", "`n_m` is planned and not built yet; built: channel", "n_m", "`channel`", "write `channel`"),
-    Wrong("planned keep", "ratio: 0.5", "¦keep: {macs: 0.5}", "steps[0].keep", "`keep` is planned and not built yet", "macs", "`ratio`", "remove `keep`"),
     Wrong("planned mode", "mode: static", "mode: ¦qat", "steps[2].mode", "`qat` is planned and not built yet; built: static", "qat", "`static`", "write `static`"),
     Wrong("planned width", "weights: {bits: 8", "weights: {bits: ¦4", "steps[2].weights.bits", "`bits: 4` is planned and not built yet; built: 8", "4", "`8`", "write `8`"),
     Wrong("width that nobody plans", "weights: {bits: 8", "weights: {bits: ¦7", "steps[2].weights.bits", "not a value", "7", "`8`", "default, 8"),
@@ -143,7 +144,6 @@ WRONG = [
     Wrong("planned model kind", "kind: zoo", "kind: ¦timm", "model.kind", "`timm` is planned", "timm", "`zoo`", "write `zoo`"),
     Wrong("planned runtime", "kind: onnxruntime", "kind: ¦openvino", "deploy.runtime.kind", "`openvino` is planned", "openvino", "`onnxruntime`", "choose"),
     Wrong("planned amp", "device: auto", "device: auto, ¦amp: false", "run.amp", "`amp` is planned and not built yet; built: device, threads", "false", "`device`", "remove `amp`"),
-    Wrong("planned during", "train: {epochs: 6", "during: ¦[{kind: prune, criterion: {kind: l1}, ratio: 0.5}]\n    train: {epochs: 6", "steps[1].during", "`during` is planned and not built yet", "prune", "no `during`", "a step of its own"),
     Wrong("temperature zero", "temperature: 4.0", "temperature: ¦0", "steps[1].losses[0].temperature", "out of range", "0", "greater than 0", "default, 4"),
     Wrong("no losses", "losses: [{kind: kl, temperature: 4.0}, {kind: hard_label, weight: 0.3}]", "losses: ¦[]", "steps[1].losses", "too few", "[]", "at least 1", "write a list"),
     Wrong("losses of weight zero", "losses: [{kind: kl, temperature: 4.0}, {kind: hard_label, weight: 0.3}]", "losses: ¦[{kind: kl, weight: 0}]", "steps[1].losses", "weight 0", "kl", "above 0", "raise a weight"),
@@ -164,6 +164,81 @@ WRONG = [
     Wrong("key a number", "seeds: [0]", "¦1: 2", "", "a key that is not text", "1", "names", "quotes"),
     Wrong("two documents", "seeds: [0]", "seeds: [0]\n¦---\nname: second", "", "more than one YAML document", "---", "one document", "---"),
     Wrong("anchor that holds itself", "seeds: [0]", "seeds: ¦&a [*a]", "", "levels of nesting", "levels", "at most", "flatten"),
+    # How much goes.
+    Wrong("neither ratio nor keep", PRUNE, "¦{kind: prune, criterion: {kind: l2}}", "steps[0]", "does not say how much goes", "prune", "`ratio`", "`keep: {macs: 0.5}`"),
+    Wrong("weights without a ratio", PRUNE, "¦{kind: prune, criterion: {kind: l2}, granularity: weight}", "steps[0]", "does not say how much goes", "weight", "`ratio`, the share that is removed", "add `ratio: 0.5`"),
+    Wrong("ratio and keep", "ratio: 0.5", "ratio: 0.5, keep: ¦{macs: 0.5}", "steps[0].keep", "both say how much goes", "macs", "one of the two", "remove `ratio` or `keep`"),
+    Wrong("keep of nothing", "ratio: 0.5", "keep: ¦{}", "steps[0].keep", "names no measure", "{}", "exactly one of `macs`", "keep: {macs: 0.5}"),
+    Wrong("keep of two measures", "ratio: 0.5", "keep: ¦{macs: 0.5, params: 0.5}", "steps[0].keep", "names 2 measures", "params", "exactly one of", "leave only one"),
+    Wrong("keep of everything", "ratio: 0.5", "keep: {macs: ¦1.0}", "steps[0].keep.macs", "out of range", "1.0", "less than 1", "write"),
+    Wrong("keep of what nobody counts", "ratio: 0.5", "keep: {¦flops: 0.5}", "steps[0].keep.flops", "unknown field `flops`", "0.5", "`macs`, `params`, `bytes`", "remove `flops`"),
+    Wrong("keep as a number", "ratio: 0.5", "keep: ¦0.5", "steps[0].keep", "wrong type", "0.5", "`macs`", "write a mapping"),
+    Wrong("macs kept by zeros", "ratio: 0.5", "granularity: weight, keep: ¦{macs: 0.5}", "steps[0].keep", "a zero is still multiplied", "macs", "`ratio`", "`granularity: channel`"),
+    Wrong("parameters kept by zeros", "ratio: 0.5", "granularity: weight, keep: ¦{params: 0.5}", "steps[0].keep", "a zero is still stored", "params", "`ratio`", "write `ratio`"),
+    Wrong("bytes kept by zeros", "ratio: 0.5", "granularity: weight, keep: ¦{bytes: 0.5}", "steps[0].keep", "a zero is still stored", "bytes", "`ratio`", "write `ratio`"),
+    # Patterns.
+    Wrong("pattern with a ratio", "ratio: 0.5", "granularity: n_m, n: 2, m: 4, ratio: ¦0.5", "steps[0].ratio", "does not go with `granularity: n_m`", "0.5", "`n` and `m` alone", "remove `ratio`"),
+    Wrong("pattern with keep", "ratio: 0.5", "granularity: n_m, n: 2, m: 4, keep: ¦{macs: 0.5}", "steps[0].keep", "does not go with `granularity: n_m`", "macs", "`n` and `m` alone", "remove `keep`"),
+    Wrong("pattern without m", PRUNE, "¦{kind: prune, criterion: {kind: l2}, granularity: n_m, n: 2}", "steps[0]", "`granularity: n_m` needs `m`", "n_m", "`n` and `m`", "write `n: 2, m: 4`"),
+    Wrong("pattern without numbers", PRUNE, "¦{kind: prune, criterion: {kind: l2}, granularity: n_m}", "steps[0]", "needs `n` and `m`", "n_m", "at most n stay", "write `n: 2, m: 4`"),
+    Wrong("pattern that keeps all", "ratio: 0.5", "granularity: n_m, n: ¦4, m: 4", "steps[0].n", "nothing would go", "4", "less than 4", "`n` is the number that stays"),
+    Wrong("pattern that keeps none", "ratio: 0.5", "granularity: n_m, n: ¦0, m: 4", "steps[0].n", "out of range", "0", "greater than 0", "write"),
+    Wrong("pattern for channels", "ratio: 0.5", "ratio: 0.5, n: ¦2", "steps[0].n", "belongs to the pattern of `n_m`", "2", "`granularity` is `n_m`", "write `granularity: n_m`"),
+    Wrong("pattern for weights", "ratio: 0.5", "granularity: weight, ratio: 0.5, m: ¦4", "steps[0].m", "does not go with `granularity: weight`", "4", "`n_m`", "remove `m`"),
+    Wrong("pattern with overrides", "ratio: 0.5", "granularity: n_m, n: 2, m: 4, overrides: ¦[{select: {types: [conv]}, ratio: 0.5}]", "steps[0].overrides", "`granularity: n_m` has none", "conv", "no `overrides`", "`protect`"),
+    # What only channels have.
+    Wrong("widths of weights", "ratio: 0.5", "granularity: weight, ratio: 0.5, round_to: ¦8", "steps[0].round_to", "zeros leave every width as it is", "8", "`granularity` is `channel`", "remove `round_to`"),
+    Wrong("rounds of weights", "ratio: 0.5", "granularity: weight, ratio: 0.5, rounds: ¦3", "steps[0].rounds", "does not go with `granularity: weight`", "3", "`granularity` is `channel`", "`during`"),
+    Wrong("rounds of a pattern", "ratio: 0.5", "granularity: n_m, n: 2, m: 4, rounds: ¦3", "steps[0].rounds", "does not go with `granularity: n_m`", "3", "`granularity` is `channel`", "remove `rounds`"),
+    Wrong("recovery of weights", "ratio: 0.5", "granularity: weight, ratio: 0.5, recover: ¦{epochs: 1, optimizer: {kind: sgd, lr: 0.1}}", "steps[0].recover", "does not go with `granularity: weight`", "epochs", "`channel`", "a `finetune` step"),
+    Wrong("allocation of weights", "ratio: 0.5", "granularity: weight, ratio: 0.5, allocation: ¦{kind: sensitivity}", "steps[0].allocation", "does not go with `granularity: weight`", "sensitivity", "`channel`", "remove `allocation`"),
+    Wrong("round to nothing", "ratio: 0.5", "ratio: 0.5, round_to: ¦0", "steps[0].round_to", "out of range", "0", "greater than 0", "default, 1"),
+    Wrong("rounds without recovery", "ratio: 0.5", "ratio: 0.5, rounds: ¦3", "steps[0].rounds", "`recover` is missing", "3", "`recover` beside `rounds`", "add `recover: "),
+    Wrong("recovery of one round", "ratio: 0.5", "ratio: 0.5, recover: ¦{epochs: 1, optimizer: {kind: sgd, lr: 0.1}}", "steps[0].recover", "one round only", "epochs", "at least 2", "set `rounds`"),
+    Wrong("recovery that warms up for ever", "ratio: 0.5", "ratio: 0.5, rounds: 2, recover: {epochs: 1, optimizer: {kind: sgd, lr: 0.1}, schedule: {kind: cosine, warmup_epochs: ¦1}}", "steps[0].recover.schedule.warmup_epochs", "the warm-up takes the whole training", "1", "less than 1", "train longer"),
+    Wrong("sensitivity where channels compete", "ratio: 0.5", "ratio: 0.5, allocation: ¦{kind: sensitivity}", "steps[0].allocation", "the channels of all groups compete by score", "sensitivity", "`scope: local`", "write `scope: local`"),
+    Wrong("sensitivity of one ratio twice", "scope: global, ratio: 0.5", "scope: local, ratio: 0.5, allocation: {kind: sensitivity, ratios: [0.5, ¦0.5]}", "steps[0].allocation.ratios[1]", "listed twice", "0.5", "each value once: one measurement a ratio", "remove"),
+    Wrong("sensitivity of nothing", "scope: global, ratio: 0.5", "scope: local, ratio: 0.5, allocation: {kind: sensitivity, ratios: ¦[]}", "steps[0].allocation.ratios", "too few", "[]", "at least 1", "default"),
+    Wrong("unknown allocation", "ratio: 0.5", "ratio: 0.5, allocation: {kind: ¦uniforn}", "steps[0].allocation.kind", "unknown kind", "uniforn", "`sensitivity`", "did you mean `uniform`"),
+    Wrong("unknown granularity", "ratio: 0.5", "ratio: 0.5, granularity: ¦chanel", "steps[0].granularity", "not a value", "chanel", "`n_m`", "did you mean `channel`"),
+    # Criteria.
+    Wrong("criterion of channels for weights", "criterion: {kind: l2}, scope: global, ratio: 0.5", "criterion: {kind: ¦taylor}, granularity: weight, ratio: 0.5", "steps[0].criterion.kind", "`taylor` does not fit `granularity: weight`", "taylor", "`l1`, `l2`, `lamp`, `random`", "`granularity: channel`"),
+    Wrong("criterion of weights for channels", "criterion: {kind: l2}", "criterion: {kind: ¦lamp}", "steps[0].criterion.kind", "`lamp` does not fit `granularity: channel`", "lamp", "`bn_scale`", "`granularity: weight`"),
+    Wrong("criterion of weights for a pattern", "criterion: {kind: l2}, scope: global, ratio: 0.5", "criterion: {kind: ¦lamp}, granularity: n_m, n: 2, m: 4", "steps[0].criterion.kind", "`lamp` does not fit `granularity: n_m`", "lamp", "`l1`, `l2`, `random`", "`granularity: weight`"),
+    Wrong("gradients of no image", "{kind: l2}", "{kind: taylor, samples: ¦0}", "steps[0].criterion.samples", "out of range", "0", "greater than 0", "default, 512"),
+    Wrong("activations of no image", "{kind: l2}", "{kind: activation, samples: ¦0}", "steps[0].criterion.samples", "out of range", "0", "greater than 0", "default, 512"),
+    Wrong("unknown statistic", "{kind: l2}", "{kind: activation, statistic: ¦apos}", "steps[0].criterion.statistic", "not a value", "apos", "`apoz`", "did you mean `apoz`"),
+    Wrong("unknown criterion", "{kind: l2}", "{kind: ¦tailor}", "steps[0].criterion.kind", "unknown kind `tailor`", "tailor", "`taylor`", "did you mean `taylor`"),
+    # Selectors.
+    Wrong("protection of nothing said", "ratio: 0.5", "ratio: 0.5, protect: [¦{}]", "steps[0].protect[0]", "would pick every layer", "{}", "`names`, `types` or `roles`", "{types: [linear]}"),
+    Wrong("override of nothing said", "ratio: 0.5", "ratio: 0.5, overrides: [{select: ¦{names: []}, ratio: 0.2}]", "steps[0].overrides[0].select", "would pick every layer", "{}", "`names`", "write what is meant"),
+    Wrong("expression that is none", "ratio: 0.5", "ratio: 0.5, protect: [{names: [¦'re:layer(']}]", "steps[0].protect[0].names[0]", "the regular expression cannot be read", "re:layer(", "a glob", "without `re:`"),
+    Wrong("empty name", "ratio: 0.5", "ratio: 0.5, overrides: [{select: {names: [fc, ¦'']}, ratio: 0.2}]", "steps[0].overrides[0].select.names[1]", "the pattern is empty", '""', "a glob", "mend"),
+    Wrong("empty expression", "ratio: 0.5", "ratio: 0.5, protect: [{names: [¦'re:']}]", "steps[0].protect[0].names[0]", "the pattern is empty", "re:", "a glob", "mend"),
+    Wrong("unknown role", "ratio: 0.5", "ratio: 0.5, protect: [{roles: [¦clasifier]}]", "steps[0].protect[0].roles[0]", "not a value", "clasifier", "`stem`", "did you mean `classifier`"),
+    Wrong("unknown type", "ratio: 0.5", "ratio: 0.5, protect: [{types: [¦conv2d]}]", "steps[0].protect[0].types[0]", "not a value", "conv2d", "`depthwise`", "did you mean `conv`"),
+    Wrong("names as text", "ratio: 0.5", "ratio: 0.5, protect: [{names: ¦fc}]", "steps[0].protect[0].names", "wrong type", "fc", "a list", 'write a list: ["fc"]'),
+    Wrong("override without a ratio", "ratio: 0.5", "ratio: 0.5, overrides: [¦{select: {names: [fc]}}]", "steps[0].overrides[0].ratio", "is missing", "nothing", "less than 1", "add `ratio`"),
+    # Inside training.
+    Wrong("schedule outside training", "ratio: 0.5", "granularity: weight, ratio: 0.5, schedule: ¦{kind: cubic}", "steps[0].schedule", "this step does not train", "cubic", "`during`", "move the step"),
+    Wrong("growth without a schedule", TRAIN, DURING + "¦{kind: prune, granularity: weight, criterion: {kind: l1}, ratio: 0.8}", "steps[1].during[0]", "does not say when masks grow", "prune", "`schedule: {kind: cubic}`", "add `schedule"),
+    Wrong("channels inside training", TRAIN, DURING + "{kind: prune, granularity: ¦channel, criterion: {kind: l1}, ratio: 0.8, schedule: {kind: cubic}}", "steps[1].during[0].granularity", "only masks of single weights grow", "channel", "`weight`", "a step of its own"),
+    Wrong("pattern inside training", TRAIN, DURING + "{kind: prune, granularity: ¦n_m, criterion: {kind: l1}, n: 2, m: 4, schedule: {kind: cubic}}", "steps[1].during[0].granularity", "only masks of single weights grow", "n_m", "`weight`", "write `granularity: weight`"),
+    Wrong("growth past the end", TRAIN, DURING + "{kind: prune, granularity: weight, criterion: {kind: l1}, ratio: 0.8, schedule: {kind: cubic, end: ¦7}}", "steps[1].during[0].schedule.end", "over before the masks are full", "7", "at most 6", "train longer"),
+    Wrong("growth backwards", TRAIN, DURING + "{kind: prune, granularity: weight, criterion: {kind: l1}, ratio: 0.8, schedule: {kind: cubic, begin: ¦3, end: 3}}", "steps[1].during[0].schedule.begin", "no time to grow", "3", "less than 3, `end`", "a later `end`"),
+    Wrong("growth that begins in the last quarter", TRAIN, DURING + "{kind: prune, granularity: weight, criterion: {kind: l1}, ratio: 0.8, schedule: {kind: cubic, begin: ¦5}}", "steps[1].during[0].schedule.begin", "no time to grow", "5", "less than 4.5, where masks stop", "an earlier epoch"),
+    Wrong("two growths", TRAIN, DURING + "{kind: prune, granularity: weight, criterion: {kind: l1}, ratio: 0.8, schedule: {kind: cubic}}\n      - ¦{kind: prune, granularity: weight, criterion: {kind: l1}, ratio: 0.9, schedule: {kind: cubic}}", "steps[1].during[1]", "two schedules would decide", "prune", "at most one `prune`", "`overrides`"),
+    Wrong("wrong criterion inside training", TRAIN, DURING + "{kind: prune, granularity: weight, criterion: {kind: ¦fpgm}, ratio: 0.8, schedule: {kind: cubic}}", "steps[1].during[0].criterion.kind", "`fpgm` does not fit", "fpgm", "`lamp`", "choose"),
+    Wrong("unknown field inside training", TRAIN, DURING + "{kind: prune, granularity: weight, criterion: {kind: l1}, ¦ratoi: 0.8, schedule: {kind: cubic}}", "steps[1].during[0].ratoi", "unknown field", "0.8", "`ratio`", "did you mean `ratio`"),
+    Wrong("quantize inside training", TRAIN, DURING + "{kind: ¦quantize, activations: {observer: {kind: minmax}}}", "steps[1].during[0].kind", "planned and not built yet; built: `prune`", "quantize", "`granularity: weight`", "a step of its own"),
+    Wrong("finetune inside training", TRAIN, DURING + "{kind: ¦finetune}", "steps[1].during[0].kind", "unknown kind", "finetune", "`prune`, `quantize`", "choose one of"),
+    Wrong("negative penalty", "{epochs: 6, optimizer: {kind: sgd, lr: 0.05}}", "{epochs: 6, optimizer: {kind: sgd, lr: 0.05}, bn_l1: ¦-0.1}", "steps[1].train.bn_l1", "out of range", "-0.1", "at least 0", "default, 0.0"),
+    Wrong("penalty on the baseline", "baseline: {epochs: 8,", "baseline: {epochs: 8, ¦bn_l1: 0.1,", "baseline.bn_l1", "unknown field `bn_l1`", "0.1", "`epochs`", "remove `bn_l1`"),
+    # Orders.
+    Wrong("channels after a pattern", PRUNE, "{kind: prune, criterion: {kind: l2}, granularity: n_m, n: 2, m: 4}\n  - ¦{kind: prune, criterion: {kind: l2}, ratio: 0.5}", "steps[1]", "the pattern would break", "channel", "channel pruning before `n_m`", "before `steps[0]`"),
+    Wrong("two patterns in a row", PRUNE, "{kind: prune, criterion: {kind: l2}, granularity: n_m, n: 2, m: 4}\n  - ¦{kind: prune, criterion: {kind: l2}, granularity: n_m, n: 1, m: 4}", "steps[1]", "of two patterns in a row one is wasted", "n: 1, m: 4", "one pattern", "remove one"),
+    Wrong("a pattern within another", PRUNE, "{kind: prune, criterion: {kind: l2}, granularity: n_m, n: 2, m: 4}\n  - {kind: finetune, train: {epochs: 1, optimizer: {kind: sgd, lr: 0.1}}}\n  - ¦{kind: prune, criterion: {kind: l2}, granularity: n_m, n: 4, m: 8}", "steps[2]", "fits 4:8 already", "n: 4, m: 8", "a stricter one", "remove one"),
+    Wrong("prune after quantize", "calibration: {samples: 256}\n", "calibration: {samples: 256}\n  - ¦{kind: prune, criterion: {kind: l2}, ratio: 0.5}\n", "steps[3]", "`prune` stands after `quantize`", "prune", "the last step", "move `prune` before `steps[2]`"),
 ]  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def problems(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
         found.append(f"the network `{spec.model.name}` is not one that it builds")
     found += [
         f"the loss `{loss}` has no implementation"
-        for loss in losses(spec)
+        for loss in losses(manager, spec)
         if not manager.registry.has_implementation("distill_loss", loss, backend)
     ]
     return tuple(found)
@@ -51,19 +51,19 @@ def hooks(spec: Spec) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*asked, *(_hook(step) for step in spec.steps)]))
 
 
-def losses(spec: Spec) -> tuple[str, ...]:
+def losses(manager: Manager, spec: Spec) -> tuple[str, ...]:
     """The kinds of loss that the spec's trainings use."""
     kinds = ["hard_label"] if spec.baseline is not None and spec.baseline.epochs else []
     for step in spec.steps:
-        if isinstance(step, FinetuneStep) or (isinstance(step, PruneStep) and (step.recover or _is_taylor(step))):
+        if isinstance(step, FinetuneStep) or (isinstance(step, PruneStep) and (step.recover or _needs_gradients(manager, step))):
             kinds.append("hard_label")
         elif isinstance(step, DistillStep):
             kinds += [loss.kind for loss in step.losses]
     return tuple(dict.fromkeys(kinds))
 
 
-def _is_taylor(step: PruneStep) -> bool:
-    return step.criterion.kind == "taylor"
+def _needs_gradients(manager: Manager, step: PruneStep) -> bool:
+    return "gradients" in manager.registry.components["criterion", step.criterion.kind].needs
 
 
 def _hook(step: Frozen) -> str:

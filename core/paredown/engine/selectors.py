@@ -43,7 +43,7 @@ def select(selector: Selector, layers: Sequence[LayerInfo], place: str) -> set[s
             where=place,
             value=str(selector.model_dump(exclude_defaults=True)),
             expected=f"layers with weights, such as {listed(names[:4])}",
-            remedy=f"did you mean `{near}`?" if near else "`paredown explain` lists the layers of a network",
+            remedy=f"did you mean `{near}`?" if near else "write a glob such as `layer3.*`, or pick by types or roles",
         )
     return found
 

@@ -22,7 +22,7 @@ def check(spec: Spec, document: Document, vocabulary: Vocabulary) -> list[Proble
         *repeated(spec.seeds, ("seeds",), document),
         *_weights(spec, document),
         *_baseline(spec, document),
-        *check_steps(spec, document),
+        *check_steps(spec, document, vocabulary),
         *_schedules(spec, document),
     ]
 
@@ -59,8 +59,9 @@ def _schedules(spec: Spec, document: Document) -> Iterator[Problem]:
     if spec.baseline is not None and spec.baseline.epochs > 0:
         trainings.append((("baseline",), spec.baseline))
     for index, step in enumerate(spec.steps):
-        train: Any = getattr(step, "train", None)
-        if isinstance(train, TrainConfig):
-            trainings.append((("steps", index, "train"), train))
-    for path, training in trainings:
-        yield from check_schedule(training, path, document)
+        for field in ("train", "recover"):
+            training: Any = getattr(step, field, None)
+            if isinstance(training, TrainConfig):
+                trainings.append((("steps", index, field), training))
+    for path, config in trainings:
+        yield from check_schedule(config, path, document)

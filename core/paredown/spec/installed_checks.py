@@ -17,15 +17,17 @@ def check_installed(spec: Spec, document: Document, vocabulary: Vocabulary) -> I
     yield from _model_name(spec, document, vocabulary)
 
 
-def repeated(values: Sequence[object], path: DataPath, document: Document) -> Iterator[Problem]:
-    """A problem for each value that a list holds again."""
+def repeated(
+    values: Sequence[object], path: DataPath, document: Document, why: str = "equal runs give equal results"
+) -> Iterator[Problem]:
+    """A problem for each value that a list holds again; `why` says why once is enough."""
     for index, value in enumerate(values):
         if value in values[:index]:
             yield document.problem(
                 (*path, index),
                 f"`{value}` is listed twice in `{format_path(path)}`",
                 value=value,
-                expected="each value once: equal runs give equal results",
+                expected=f"each value once: {why}",
                 remedy="remove one of the two",
             )
 

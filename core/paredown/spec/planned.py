@@ -23,8 +23,6 @@ PLANNED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
         "similarity",
         "soft_cross_entropy",
     ),
-    ("PruneStep", "criterion"): ("activation", "bn_scale", "fpgm", "lamp", "random", "taylor"),
-    ("PruneStep", "granularity"): ("weight", "n_m"),
     ("QuantizeActivations", "bits"): (4, 16),
     ("QuantizeActivations", "observer"): ("entropy", "histogram", "moving_average", "percentile"),
     ("QuantizeActivations", "symmetric"): (True,),
@@ -42,7 +40,6 @@ PLANNED_FIELDS: dict[str, tuple[str, ...]] = {
     "FinetuneStep": ("soft_labels",),
     "HardLabelLoss": ("schedule",),
     "KlLoss": ("schedule",),
-    "PruneStep": ("keep", "allocation", "overrides", "protect", "round_to", "rounds", "n", "m"),
     "QuantizeStep": (
         "adaround",
         "analysis",

@@ -179,7 +179,8 @@ def _wrong_kind(finding: _Finding, document: Document, walk: SchemaWalk, failed:
     value = get_part(document.data, path)
     written = isinstance(document.data, dict) and "kind" in (get_part(document.data, finding.path) or {})
     if not written:
-        remedy = f"add `kind: {kinds[0]}`" if kinds else suggestion("", kinds)
+        such_as = f"add one of these, such as `kind: {kinds[0]}`" if len(kinds) > 1 else f"add `kind: {kinds[0]}`"
+        remedy = such_as if kinds else suggestion("", kinds)
         return Problem(f"`{format_path(path)}` is missing", document.where(path), "nothing", expected, remedy)
     name = str(value)
     remedy = suggestion(name, kinds)

@@ -30,11 +30,11 @@ steps:
   # Remove half of the channels, the least important first; coupled layers lose theirs together.
   - kind: prune
     granularity: channel
-    criterion: {kind: l2}    # or l1
+    criterion: {kind: l2}    # or l1, fpgm, taylor, bn_scale, activation, random
     scope: global            # or local: the same share in every group
-    ratio: 0.5               # the share that is removed
+    ratio: 0.5               # the share that is removed; or a target in its place, such as `keep: {macs: 0.5}`
 
-  # Recover under the uncompressed network. A `finetune` step has only `train`.
+  # Recover under the uncompressed network. A `finetune` step has no teacher and no losses.
   - kind: distill
     teacher: {kind: baseline}
     losses:

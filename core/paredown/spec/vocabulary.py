@@ -8,12 +8,26 @@ from typing import Any, Protocol
 from paredown.spec.models import Spec
 
 
+class KnownComponent(Protocol):
+    """What reading a spec needs to know of one component."""
+
+    @property
+    def granularities(self) -> tuple[str, ...]:
+        """The granularities of pruning that a criterion fits."""
+        ...
+
+
 class Vocabulary(Protocol):
     """The kinds, backends and networks that a spec may name; `paredown.registry.Registry` is one."""
 
     @property
     def failed(self) -> tuple[str, ...]:
         """Names of plugins that are installed and did not load."""
+        ...
+
+    @property
+    def components(self) -> Mapping[tuple[str, str], KnownComponent]:
+        """The components by slot and name."""
         ...
 
     def spec_model(self) -> type[Spec]:
