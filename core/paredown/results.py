@@ -14,6 +14,8 @@ class Figures(Frozen):
     `metrics` are converted figures: the file in the runtime, on the test split. `bytes` is the file's size,
     `weight_bytes` the part that holds weights, biases, scales and zero points. `latency_ms` is one image on one
     thread; `peak_memory_mb` the peak of a process that loads the file and runs one image, runtime included.
+    `sparsity` is the share of exact zeros among the file's weights, `compressed_bytes` the file's size under zstd;
+    both are None in results that were written before they were taken.
     """
 
     metrics: dict[str, float]
@@ -23,6 +25,8 @@ class Figures(Frozen):
     weight_bytes: int
     latency_ms: float
     peak_memory_mb: float
+    sparsity: float | None = None
+    compressed_bytes: int | None = None
 
 
 class Candidate(Figures):
@@ -123,3 +127,59 @@ class Comparison(Frozen):
     runs: tuple[RunResult, ...]
     failures: tuple[Failure, ...] = ()
     agreement: tuple[Agreement, ...] = ()
+
+
+class SensitivityPoint(Frozen):
+    """One group alone without a share of its channels: `removed` of them, the least important ones.
+
+    `metric` is the task's primary metric in the framework, on validation; `drop` how much less that is than the whole
+    network's.
+    """
+
+    ratio: float
+    removed: int
+    metric: float
+    drop: float
+
+
+class SensitivityCurve(Frozen):
+    """What the metric loses when one group of coupled channels is pruned alone; points in the order of ratios.
+
+    `layers` are those whose outputs the group's channels are.
+    """
+
+    group: str
+    layers: tuple[str, ...]
+    channels: int
+    points: tuple[SensitivityPoint, ...]
+
+
+class SensitivityRun(Frozen):
+    """One backend, one seed. `baseline` is the metric of the whole network, as that of the points.
+
+    `left_whole` names the layers without a curve, with the reason. `measured` counts the points measured by this run,
+    `reused` those that were known, from an earlier run or because another ratio removes the same channels.
+    """
+
+    backend: str
+    seed: int
+    baseline: float
+    curves: tuple[SensitivityCurve, ...]
+    left_whole: dict[str, str]
+    measured: int
+    reused: int
+    notes: tuple[str, ...] = ()
+    provenance: Provenance
+
+
+class Sensitivity(Frozen):
+    """How much the metric depends on each group of channels, for every backend and seed: `sensitivity.json`."""
+
+    version: Literal[1] = 1
+    name: str
+    metric: str
+    split: Literal["validation"] = "validation"
+    criterion: dict[str, Any]
+    ratios: tuple[float, ...]
+    runs: tuple[SensitivityRun, ...]
+    failures: tuple[Failure, ...] = ()

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from paredown.errors import Problem
 from paredown.report.html import render
-from paredown.report.rows import blocks, count, pace, size
+from paredown.report.rows import blocks, columns, count, pace, size
 from paredown.report.terminal import print_comparison
 from paredown.results import Agreement, Candidate, Comparison, Failure, Figures, Provenance, RunResult, StepRecord
 
@@ -21,6 +21,8 @@ BASELINE = {
     "weight_bytes": 1_085_608,
     "latency_ms": 0.2,
     "peak_memory_mb": 81.0,
+    "sparsity": 0.0,
+    "compressed_bytes": 1_000_000,
 }
 SMALLER = BASELINE | {"metrics": {"top1": 0.975}, "params": 71_498, "macs": 626_622, "bytes": 88_962}
 
@@ -141,3 +143,38 @@ def test_a_comparison_without_runs_is_a_page_too(comparison):
 )
 def test_units(found, wanted):
     assert found == wanted
+
+
+def with_zeros(comparison: Comparison, share: float) -> Comparison:
+    """The same, its fp32 files with this share of zeros."""
+    runs = []
+    for run in comparison.runs:
+        fp32, int8 = run.candidates
+        fp32 = fp32.model_copy(update={"sparsity": share, "compressed_bytes": 250_000})
+        runs.append(run.model_copy(update={"candidates": (fp32, int8)}))
+    return comparison.model_copy(update={"name": "any", "runs": tuple(runs)})
+
+
+def test_zeros_are_shown_with_what_they_are_worth_and_claim_no_speed(comparison, capsys):
+    sparse = with_zeros(comparison, 0.9)
+    baseline, fp32, _ = blocks(sparse)[0].rows
+    assert columns(sparse)[-2:] == ("zeros", "zstd")
+    assert [str(cell) for cell in baseline.cells[-2:]] == ["0.0%", "1.00 MB"]
+    assert [str(cell) for cell in fp32.cells[-2:]] == ["90.0%", "250.0 kB (0.25x)"]
+    print_comparison(sparse, Console(width=200))
+    assert "no speed is claimed" in " ".join(capsys.readouterr().out.split())
+    assert "no speed is claimed" in render(sparse, [])
+
+
+def test_without_notable_zeros_nothing_is_said_of_them(comparison, page):
+    assert "zstd" not in page
+    assert "zstd" not in render(with_zeros(comparison, 0.01), [])
+
+
+def test_zeros_that_an_earlier_version_did_not_count_are_not_called_none(comparison):
+    sparse = with_zeros(comparison, 0.9)
+    (run, *_) = sparse.runs
+    older = run.model_copy(update={"baseline": run.baseline.model_copy(update={"compressed_bytes": None})})
+    baseline, fp32, _ = blocks(sparse.model_copy(update={"runs": (older,)}))[0].rows
+    assert [str(cell) for cell in baseline.cells[-2:]] == ["not taken", "not taken"]
+    assert str(fp32.cells[-1]) == "250.0 kB"

@@ -84,6 +84,10 @@ def _perform(command: str, given: argparse.Namespace) -> int:
         from paredown.cli import running
 
         return getattr(running, command)(given)  # type: ignore[no-any-return]  # one function a command, all alike
+    if command == "sensitivity":
+        from paredown.cli import sensitivity
+
+        return sensitivity.sensitivity(given)
     if command == "doctor":
         from paredown.cli import diagnosing
 

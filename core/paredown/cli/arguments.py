@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paredown.cli.parser import Parser, whole_number
+from paredown.cli.parser import Parser, shares, whole_number
 
 DESCRIPTION = "Write a compression spec once (prune, quantize, distil); run it on PyTorch and on PaddlePaddle."
 EXIT_CODES = """\
@@ -18,6 +18,7 @@ exit codes:
 COMMANDS = {
     "run": "run a spec on one backend, or go on with an interrupted run",
     "compare": "run a spec on several backends, side by side, with a report",
+    "sensitivity": "measure how much the metric depends on each layer's channels",
     "validate": "check a spec without running it",
     "explain": "say what would be done, per backend, without doing it",
     "init": "write a commented spec to start from",
@@ -42,24 +43,26 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
         name: commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         for name, text in COMMANDS.items()
     }
-    _add_running(parsers["run"], parsers["compare"])
+    _add_running(parsers["run"], parsers["compare"], parsers["sensitivity"])
+    _add_sensitivity(parsers["sensitivity"])
     for name in ("validate", "explain"):
         _add_spec(parsers[name])
     _add_backends(parsers["explain"])
     parsers["init"].add_argument("path", nargs="?", type=Path, default=Path("paredown.yaml"), help="paredown.yaml")
     parsers["init"].add_argument("--force", action="store_true", help="overwrite the file")
     _add_export(parsers["export"])
-    for name in ("run", "compare", "validate", "explain", "plugins", "doctor", "export"):
+    for name in ("run", "compare", "sensitivity", "validate", "explain", "plugins", "doctor", "export"):
         parsers[name].add_argument("--json", action="store_true", help="print JSON on standard output")
     return root, parsers
 
 
-def _add_running(run: Parser, compare: Parser) -> None:
-    for parser in (run, compare):
+def _add_running(run: Parser, compare: Parser, sensitivity: Parser) -> None:
+    for parser in (run, compare, sensitivity):
         _add_spec(parser)
     run.add_argument("--backend", action="append", metavar="NAME", help="where to run; the spec's first by default")
     _add_backends(compare)
-    for parser in (run, compare):
+    _add_backends(sensitivity)
+    for parser in (run, compare, sensitivity):
         parser.add_argument(
             "--seed",
             action="append",
@@ -74,6 +77,20 @@ def _add_running(run: Parser, compare: Parser) -> None:
             "--fresh", action="store_true", help="start over instead of going on from what the directory holds"
         )
         parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _add_sensitivity(parser: Parser) -> None:
+    parser.add_argument(
+        "--criterion",
+        metavar="NAME",
+        help="which channels go first, with its default options; that of the first prune step by default",
+    )
+    parser.add_argument(
+        "--ratios",
+        type=shares,
+        metavar="LIST",
+        help="shares of a group's channels, such as 0.25,0.5,0.75; those of the prune step's allocation by default",
+    )
 
 
 def _add_spec(parser: Parser) -> None:

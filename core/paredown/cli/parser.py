@@ -60,3 +60,29 @@ def whole_number(text: str) -> int:
             remedy="for several seeds give the option again: --seed 0 --seed 1",
         )
     return int(text)
+
+
+def shares(text: str) -> tuple[float, ...]:
+    """Reads shares strictly between 0 and 1, separated by commas.
+
+    Raises:
+        UsageError: There is something else among them, or one stands twice.
+    """
+    read = [_number(part) for part in text.split(",")]
+    found = [number for number in read if number is not None and 0 < number < 1]
+    if len(found) != len(read) or len(set(found)) != len(found):
+        raise UsageError(
+            "these are no shares of channels to remove",
+            where="--ratios",
+            value=text,
+            expected="different numbers above 0 and below 1, separated by commas",
+            remedy="write for instance --ratios 0.25,0.5,0.75",
+        )
+    return tuple(sorted(found))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paredown import api
 from paredown.cli.parser import UsageError
@@ -17,12 +19,15 @@ from paredown.errors import SpecError
 from paredown.manager import Manager
 from paredown.report.html import REPORT, write_report
 from paredown.report.terminal import print_comparison
-from paredown.results import Comparison
+from paredown.results import Comparison, Failure
 from paredown.spec.loader import load_spec, require_complete
 from paredown.spec.models import Spec
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 DONE, MISSED, FAILED = 0, 1, 3
-_PLAIN_WIDTH = 160
+_PLAIN_WIDTH = 180
 
 
 def run(given: Namespace) -> int:
@@ -84,7 +89,7 @@ def _run(
 ) -> tuple[Comparison, Path]:
     chosen = list(dict.fromkeys(backends))
     seeds = list(dict.fromkeys(given.seed or spec.seeds))
-    _require_choice(manager, spec, chosen, seeds)
+    require_choice(manager, spec, chosen, seeds)
     directory = api.output_directory(spec, given.out)
     with Progress(quiet=given.quiet or given.json) as progress:
         comparison = run_all(
@@ -100,7 +105,7 @@ def _run(
     return comparison, directory
 
 
-def _require_choice(manager: Manager, spec: Spec, backends: list[str], seeds: list[int]) -> None:
+def require_choice(manager: Manager, spec: Spec, backends: list[str], seeds: list[int]) -> None:
     """Checks `--backend` and `--seed`, and names them where they are wrong."""
     try:
         api.require_choice(manager, spec, backends, seeds)
@@ -118,10 +123,20 @@ def _show(comparison: Comparison, *, as_json: bool) -> None:
         print(comparison.model_dump_json(indent=1))
         return
     if not comparison.runs:
-        for problem in (problem for failure in comparison.failures for problem in failure.problems):
-            print(f"error: {problem.render()}", file=sys.stderr)
+        print_failures(comparison.failures)
         return
+    print_comparison(comparison, console())
+
+
+def print_failures(failures: Sequence[Failure]) -> None:
+    """Says on standard error why nothing was done."""
+    for problem in (problem for failure in failures for problem in failure.problems):
+        print(f"error: {problem.render()}", file=sys.stderr)
+
+
+def console() -> Console:
+    """Standard output, wide where it is no terminal, so that no table is broken in a file."""
     from rich.console import Console
 
-    console = Console()
-    print_comparison(comparison, console if console.is_terminal else Console(width=_PLAIN_WIDTH))
+    found = Console()
+    return found if found.is_terminal else Console(width=_PLAIN_WIDTH)

@@ -59,7 +59,7 @@ def decide(
     if isinstance(step.allocation, SensitivityAllocation):
         from paredown.engine.sensitivity import curves as measure_curves
 
-        curves = measure_curves(bench, model, state, GroupSet(tuple(chosen), left_whole), step)
+        curves = measure_curves(bench, model, state, GroupSet(tuple(chosen), left_whole), step, scores=found)
     request = allocation.CutRequest(
         scope=step.scope,
         ratio=step.ratio,

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from paredown import files
 from paredown.report.plots import latency_plot, size_plot
-from paredown.report.rows import COLUMNS, blocks, count
+from paredown.report.rows import ZEROS_NOTE, blocks, columns, count, shows_zeros
 from paredown.results import Comparison, StepRecord
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from paredown.manager import Manager
 
 REPORT = "report.html"
@@ -25,25 +27,35 @@ def write_report(comparison: Comparison, out: Path, manager: Manager) -> Path:
 
 def render(comparison: Comparison, sections: list[tuple[str, str]]) -> str:
     """The page as text; everything that comes from a spec or a plugin is escaped."""
+    page: str = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            comparison=comparison,
+            columns=columns(comparison),
+            blocks=blocks(comparison),
+            zeros_note=ZEROS_NOTE if shows_zeros(comparison) else "",
+            plots=_plots(comparison),
+            describe=describe,
+            sections=sections,
+        )
+    )
+    return page
+
+
+def environment() -> Environment:
+    """Where the pages' templates come from; what they are given is escaped, and what is missing is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    found = Environment(
         loader=PackageLoader("paredown.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
-    page: str = environment.get_template("report.html.j2").render(
-        comparison=comparison,
-        columns=COLUMNS,
-        blocks=blocks(comparison),
-        plots=_plots(comparison),
-        describe=describe,
-        sections=sections,
-    )
-    return page
+    found.policies["json.dumps_kwargs"] = {"sort_keys": False}
+    return found
 
 
 def describe(step: StepRecord) -> list[tuple[str, str]]:

@@ -1,8 +1,10 @@
-"""Accuracy against latency and against size, one colour a backend, one shape a kind of file."""
+"""Accuracy against latency and against size, one colour a backend, one shape a kind of file; sensitivity curves."""
 
 from __future__ import annotations
 
-from paredown.results import Comparison, RunResult
+from typing import Any
+
+from paredown.results import Comparison, RunResult, SensitivityRun
 
 _COLOURS = ("#c8553d", "#2b6cb0", "#4f772d", "#7b4fa3")
 _SHAPES = {"baseline": "circle-open", "fp32": "square", "int8": "diamond"}
@@ -35,6 +37,34 @@ def size_plot(comparison: Comparison, *, with_library: bool) -> str:
     return _scatter(comparison, lines, "file size, in bytes", "~s", with_library)
 
 
+def sensitivity_plot(run: SensitivityRun, metric: str, *, with_library: bool) -> str:
+    """The metric against the share of channels removed, a line for each group, coloured from the first to the last."""
+    from plotly import colors, graph_objects
+
+    last = max(len(run.curves) - 1, 1)
+    shades = colors.sample_colorscale("Viridis", [0.9 * place / last for place in range(len(run.curves))])
+    plot = graph_objects.Figure()
+    for curve, shade in zip(run.curves, shades, strict=True):
+        plot.add_trace(
+            graph_objects.Scatter(
+                x=[0.0, *(point.removed / curve.channels for point in curve.points)],
+                y=[run.baseline, *(point.metric for point in curve.points)],
+                mode="markers+lines",
+                line={"color": shade, "width": 1.5},
+                marker={"size": 7},
+                name=curve.group,
+                text=[
+                    f"all {curve.channels}",
+                    *(f"{point.removed} of {curve.channels} gone" for point in curve.points),
+                ],
+                hovertemplate="%{text}<br>%{y:.2%}",
+            )
+        )
+    layout = {"title": "share of the group's channels removed", "rangemode": "tozero", "tickformat": ".0%"}
+    legend = {"orientation": "v", "font": {"size": 11}}
+    return _fragment(plot, layout, metric, legend, height=460, with_library=with_library)
+
+
 def _title(run: RunResult) -> str:
     return f"{run.backend}, seed {run.seed}"
 
@@ -42,7 +72,6 @@ def _title(run: RunResult) -> str:
 def _scatter(
     comparison: Comparison, lines: dict[str, list[Point]], title: str, tickformat: str, with_library: bool
 ) -> str:
-    """An HTML fragment; with the library inside it, a page needs nothing else."""
     from plotly import graph_objects
 
     backends = tuple(dict.fromkeys(run.backend for run in comparison.runs))
@@ -62,13 +91,22 @@ def _scatter(
                 hovertemplate="%{text}<br>%{x:.4s}<br>%{y:.2%}",
             )
         )
+    layout = {"title": title, "rangemode": "tozero", "tickformat": tickformat}
+    legend = {"orientation": "h", "y": 1.14}
+    return _fragment(plot, layout, comparison.primary, legend, height=320, with_library=with_library)
+
+
+def _fragment(
+    plot: Any, x: dict[str, str], metric: str, legend: dict[str, Any], *, height: int, with_library: bool
+) -> str:
+    """An HTML fragment; with the library inside it, a page needs nothing else."""
     plot.update_layout(
         template="plotly_white",
-        height=320,
+        height=height,
         margin={"l": 60, "r": 20, "t": 10, "b": 50},
-        xaxis={"title": title, "rangemode": "tozero", "tickformat": tickformat},
-        yaxis={"title": comparison.primary, "tickformat": ".1%"},
-        legend={"orientation": "h", "y": 1.14},
+        xaxis=x,
+        yaxis={"title": metric, "tickformat": ".1%"},
+        legend=legend,
         showlegend=True,
     )
     fragment: str = plot.to_html(

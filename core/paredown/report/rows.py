@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from paredown.results import Candidate, Comparison, Figures, RunResult
 
-COLUMNS = ("", "accuracy", "params", "MACs", "file", "weights", "latency", "peak memory")
+_COLUMNS = ("", "accuracy", "params", "MACs", "file", "weights", "latency", "peak memory")
+_ZEROS_COLUMNS = ("zeros", "zstd")
+
+NOTABLE_SPARSITY = 0.01
+ZEROS_NOTE = (
+    "Zeros: the share of exact zeros among the weights in the file (in int8 files rounding makes some of its own)."
+    " They shrink only the file compressed with zstd: the file itself and its memory stay as large, and no speed is"
+    " claimed for them; latency is what was measured."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +46,46 @@ class Block:
     rows: tuple[Row, ...]
 
 
+def columns(comparison: Comparison) -> tuple[str, ...]:
+    """The columns of the table; those about zeros stand last, where there are notable zeros."""
+    return (*_COLUMNS, *_ZEROS_COLUMNS) if shows_zeros(comparison) else _COLUMNS
+
+
+def shows_zeros(comparison: Comparison) -> bool:
+    """Whether an fp32 file holds more than 1% zeros. Integers do not decide: rounding alone makes that many."""
+    files = [one for run in comparison.runs for one in (run.baseline, *run.candidates) if not _is_int8(one)]
+    return any((one.sparsity or 0.0) > NOTABLE_SPARSITY for one in files)
+
+
 def blocks(comparison: Comparison) -> tuple[Block, ...]:
     """A block for each run, baseline first."""
-    return tuple(_block(run, comparison.primary) for run in comparison.runs)
+    with_zeros = shows_zeros(comparison)
+    return tuple(_block(run, comparison.primary, with_zeros=with_zeros) for run in comparison.runs)
 
 
-def _block(run: RunResult, primary: str) -> Block:
-    rows = [Row("baseline fp32", _cells(run.baseline, primary), False, True)]
-    for one in run.candidates:
-        cells = _against(run.baseline, one, primary)
-        rows.append(Row(_label(one), cells, one.delivered, False))
-    return Block(f"{run.backend}, seed {run.seed}", tuple(rows))
+def _block(run: RunResult, primary: str, *, with_zeros: bool) -> Block:
+    def zeros(one: Figures) -> tuple[Cell, ...]:
+        return _zeros(run.baseline, one) if with_zeros else ()
+
+    baseline = Row("baseline fp32", _cells(run.baseline, primary) + zeros(run.baseline), False, True)
+    rows = (
+        Row(_label(one), _against(run.baseline, one, primary) + zeros(one), one.delivered, False)
+        for one in run.candidates
+    )
+    return Block(f"{run.backend}, seed {run.seed}", (baseline, *rows))
+
+
+def _is_int8(figures: Figures) -> bool:
+    return isinstance(figures, Candidate) and figures.precision == "int8"
+
+
+def _zeros(baseline: Figures, one: Figures) -> tuple[Cell, Cell]:
+    if one.sparsity is None or one.compressed_bytes is None:
+        return Cell("not taken"), Cell("not taken")
+    relative = ""
+    if one is not baseline and baseline.compressed_bytes:
+        relative = f"{one.compressed_bytes / baseline.compressed_bytes:.2f}x"
+    return Cell(f"{one.sparsity:.1%}"), Cell(size(one.compressed_bytes), relative)
 
 
 def _label(candidate: Candidate) -> str:

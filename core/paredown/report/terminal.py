@@ -5,14 +5,14 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from paredown.report.rows import COLUMNS, blocks
+from paredown.report.rows import ZEROS_NOTE, blocks, columns, shows_zeros
 from paredown.results import Comparison
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Prints the table, the agreement between backends, and what was missed or failed."""
     table = Table(title=comparison.name, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for index, column in enumerate(COLUMNS):
+    for index, column in enumerate(columns(comparison)):
         table.add_column(column, justify="right" if index else "left", no_wrap=index == 0)
     for block in blocks(comparison):
         table.add_row(f"[bold]{block.title}[/bold]")
@@ -22,6 +22,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     console.print(table)
     if comparison.runs:
         console.print(f"  > delivered; {comparison.primary} on the test split, of the file in the runtime", style="dim")
+    if shows_zeros(comparison):
+        console.print(f"  {ZEROS_NOTE}", style="dim")
     for one in comparison.agreement:
         console.print(
             f"{one.backends[0]} and {one.backends[1]}, seed {one.seed}: the delivered files agree on"

@@ -8,6 +8,7 @@ import onnx
 
 from paredown.deploy.canonical.activations import settle_activations
 from paredown.deploy.canonical.attributes import drop_default_attributes
+from paredown.deploy.canonical.casts import name_cast_types
 from paredown.deploy.canonical.concat import flatten_concats
 from paredown.deploy.canonical.flatten import settle_flatten
 from paredown.deploy.canonical.gemm import settle_gemm
@@ -37,7 +38,7 @@ def canonicalize(model: onnx.ModelProto, names: Mapping[str, str]) -> onnx.Model
         UnsupportedError: The file holds an operator outside of standard ONNX, or has several inputs.
     """
     check_operators(model)
-    canonical = slim(model)
+    canonical = slim(name_cast_types(model))
     canonical = convert_opset(canonical)
     lift_constants(canonical)
     name_initializers(canonical, names)

@@ -1,0 +1,79 @@
+"""The zeros in a deployed file, and what they are worth: the size of the file compressed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+
+from paredown.deploy.canonical.graph import array_of, attributes, constants
+from paredown.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from paredown.contracts import Array
+
+LEVEL = 9
+"""zstd's. Of float weights level 19 gains a few per cent more than 9, at 1 MB a second."""
+
+_WEIGHT_INPUTS = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (0, 1)}
+
+
+def sparsity(model: onnx.ModelProto) -> float:
+    """The share of exact zeros among the weights of Conv, ConvTranspose, Gemm and MatMul nodes, in [0, 1].
+
+    A weight behind DequantizeLinear is zero where its integer is the zero point. Biases do not count; a weight that
+    several nodes read counts once. A network without such weights has none.
+    """
+    total = zeros = 0
+    for values, zero_point in _weights(model.graph):
+        total += values.size
+        zeros += int(np.count_nonzero(values == zero_point))
+    return zeros / total if total else 0.0
+
+
+def compressed_bytes(path: Path) -> int:
+    """The size of a file compressed by zstd (RFC 8878) at `LEVEL`, on one thread.
+
+    Raises:
+        ArtifactError: The file cannot be read.
+    """
+    import zstandard
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError("the file cannot be read", where=str(path), value=error.strerror or str(error)) from error
+    return len(zstandard.ZstdCompressor(level=LEVEL).compress(data))
+
+
+def _weights(graph: onnx.GraphProto) -> Iterator[tuple[Array, Array]]:
+    """Each weight once, with the value that stands for zero, in a shape that broadcasts against it."""
+    known = constants(graph)
+    dequantized = {node.output[0]: node for node in graph.node if node.op_type == "DequantizeLinear"}
+    read = {
+        node.input[position]: None
+        for node in graph.node
+        for position in _WEIGHT_INPUTS.get(node.op_type, ())
+        if position < len(node.input)
+    }
+    for name in read:
+        if name in known:
+            yield array_of(known[name]), np.zeros(())
+        elif name in dequantized and dequantized[name].input[0] in known:
+            values = array_of(known[dequantized[name].input[0]])
+            yield values, _zero_point(dequantized[name], known, values.ndim)
+
+
+def _zero_point(node: onnx.NodeProto, known: dict[str, onnx.TensorProto], ndim: int) -> Array:
+    """The zero point of a DequantizeLinear node: of the whole tensor, or along its axis (1 by default)."""
+    if len(node.input) < 3 or not node.input[2]:
+        return np.zeros(())
+    zero_point = array_of(known[node.input[2]])
+    if zero_point.ndim == 0:
+        return zero_point
+    shape = [1] * ndim
+    shape[int(attributes(node).get("axis", 1))] = -1
+    return zero_point.reshape(shape)
