@@ -1,6 +1,7 @@
 # make demo    sets everything up, runs the quickstart on both frameworks, prints the table
 # make test    sets everything up, runs all tests
 # make check   ruff, mypy, import-linter
+# make matrix  prunes every network of the zoo on both frameworks, writes the table of docs/networks.md
 SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $$p && break; done)
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := out
 
-.PHONY: demo test check format setup bench-slice clean
+.PHONY: demo test check format setup bench-slice matrix clean
 
 demo: setup
 	@$(BIN)/paredown compare examples/quickstart.yaml --out $(OUT)/quickstart
@@ -28,6 +29,10 @@ format: setup
 
 bench-slice: setup
 	@$(BIN)/python benchmarks/slice.py
+
+matrix: setup
+	@$(BIN)/python -m pytest -n 0 -m "" tests/matrix/test_networks.py; tested=$$?; \
+	  PYTHONPATH=tests $(BIN)/python -m matrix.table && exit $$tested
 
 setup: $(VENV)/.installed
 

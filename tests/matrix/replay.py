@@ -1,0 +1,45 @@
+"""Replays on one backend what a cell of the other pruned: base network, plan and weights.
+
+    PYTHONPATH=tests python -m matrix.replay BACKEND NETWORK DIRECTORY
+
+DIRECTORY is the other backend's; `replay.json` is put there.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matrix.bench import workbench
+from matrix.cell import OUTPUTS, PLAN, WEIGHTS
+from matrix.cells import Cell
+from matrix.checks import Recorder, require
+
+from paredown import files
+from paredown.engine.exporting import relative_difference
+from paredown.engine.journal import read_plan
+from paredown.manager import Manager
+from paredown.plan import PrunePlan
+
+REPLAY = "replay.json"
+TOLERANCE = 1e-4
+
+
+def main(backend: str, name: str, directory: Path) -> None:
+    """Replays, compares the outputs, and writes the result."""
+    recorder, facts = Recorder(), dict[str, Any]()
+    with recorder.check("replay"):
+        bench = workbench(Manager.discover(), Cell(name, backend))
+        plan = read_plan(directory / PLAN, PrunePlan)
+        model = bench.build((plan,), files.read_state(directory / WEIGHTS))
+        difference = relative_difference(bench.outputs(model, "test"), np.load(directory / OUTPUTS))
+        facts["difference"] = difference
+        require(difference <= TOLERANCE, f"outputs differ by {difference:.1e} of the greatest")
+    result = {"replay": recorder.outcomes["replay"], **facts, "seconds": recorder.seconds["replay"]}
+    files.write_json(directory / REPLAY, result)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
