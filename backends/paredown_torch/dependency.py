@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,22 +11,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from paredown.contracts import Axis
 from paredown.errors import UnsupportedError
 from paredown_torch.model import device_of, evaluation_mode
-
-Axis = tuple[str, int]
-"""A parameter's neutral name and one of its axes."""
-
-Coupled = dict[Axis, dict[int, int]]
-"""For each axis of a group: position along the axis to the group's channel."""
-
-
-@dataclass(frozen=True, slots=True)
-class CoupledGroup:
-    """A group as torch-pruning found it, and the calls that cut it."""
-
-    found: Any
-    positions: Coupled
 
 
 class Dependencies:
@@ -45,32 +31,44 @@ class Dependencies:
         self._model = model
         self._graph = torch_pruning.DependencyGraph()
         example = torch.zeros((1, *input_shape), device=device_of(model))
-        with _explained(), evaluation_mode(model), _all_trainable(model), torch.enable_grad():
+        with _explained(), evaluation_mode(model), _all_trainable(model), torch.enable_grad(), _nothing_saved():
             self._graph.build_dependency(model, example, forward_fn=_forward, verbose=False)
 
-    def group(self, layer: nn.Module, positions: list[int]) -> CoupledGroup:
-        """What is coupled with these output channels of a convolution or Linear layer.
+    def group(self, layer: nn.Module, positions: list[int]) -> Any:
+        """torch-pruning's group of what is coupled with these output channels of a convolution or Linear layer.
 
         Raises:
-            UnsupportedError: The layer is not in the graph, or the group holds what has no channels of its own.
+            UnsupportedError: The layer is not in the graph.
         """
         with _explained():
             pruner = self._graph.get_pruner_of_module(layer)
-            found = self._graph.get_pruning_group(layer, pruner.prune_out_channels, positions)
-        coupled: Coupled = {}
-        for item in found:
-            for axis in self._axes(item.dep):
-                coupled.setdefault(axis, {}).update(zip(item.idxs, item.root_idxs, strict=True))
-        return CoupledGroup(found, coupled)
+            return self._graph.get_pruning_group(layer, pruner.prune_out_channels, positions)
 
-    def _axes(self, dependency: Any) -> list[Axis]:
+    def positions(self, group: Any) -> dict[Axis, list[int]]:
+        """What a group of torch-pruning cuts: for each axis the positions along it, ascending.
+
+        Raises:
+            UnsupportedError: The group holds what has no channels of its own.
+        """
+        found: dict[Axis, list[int]] = {}
+        for item in group:
+            for axis in self.axes(item.dep):
+                found[axis] = sorted({*found[axis], *item.idxs} if axis in found else item.idxs)
+        return found
+
+    def axes(self, dependency: Any) -> list[Axis]:
+        """The axes that one dependency of a group cuts; none for an operation of the graph, such as an addition.
+
+        Raises:
+            UnsupportedError: Channels are not followed through this kind of layer.
+        """
         module = dependency.target.module
         if isinstance(module, nn.Parameter):
             name = next((name for name, held in self._model.named_parameters() if held is module), None)
             if name is None:
                 raise UnsupportedError("a parameter that belongs to no layer was replaced since the network was traced")
             return [(name, int(dependency.target.pruning_dim))]
-        if module not in self._names:  # an operation of the graph, such as an addition
+        if module not in self._names:
             return []
         cuts_outputs = bool(self._graph.is_out_channel_pruning_fn(dependency.handler))
         return [(f"{self._names[module]}.{name}", axis) for name, axis in _module_axes(module, cuts_outputs)]
@@ -110,6 +108,13 @@ def _all_trainable(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter in frozen:
             parameter.requires_grad_(False)
+
+
+@contextlib.contextmanager
+def _nothing_saved() -> Iterator[None]:
+    # The graph lives on while it cuts, and would hold the activations of the whole network for a backward pass.
+    with torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda nothing: nothing):
+        yield
 
 
 @contextlib.contextmanager

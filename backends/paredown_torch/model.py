@@ -12,7 +12,6 @@ from torch import nn
 
 from paredown.contracts import FloatArray, ModelSource, RunContext, State
 from paredown.errors import ModelError, Problem, UnsupportedError, WeightsError
-from paredown.twins import OWN
 from paredown_torch.zoo import NAMES
 
 
@@ -32,9 +31,9 @@ def load_model(source: ModelSource, run: RunContext) -> nn.Module:
 
 
 def _build(source: ModelSource) -> nn.Module:
-    if source.name in OWN:
-        from paredown_torch.zoo import twins
+    from paredown_torch.zoo import twins, vision
 
+    if source.name in twins.BUILDERS:
         if source.pretrained:
             raise WeightsError(
                 f"nobody publishes pretrained weights of {source.name}",
@@ -44,8 +43,6 @@ def _build(source: ModelSource) -> nn.Module:
             )
         return twins.BUILDERS[source.name](source.num_classes, source.in_channels)
     if source.name in NAMES:
-        from paredown_torch.zoo import vision
-
         return vision.build(source)
     near = difflib.get_close_matches(source.name, NAMES, n=1)
     raise ModelError(

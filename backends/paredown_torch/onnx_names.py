@@ -9,7 +9,7 @@ from paredown.contracts import Array
 
 
 def initializer_names(program: ONNXProgram) -> tuple[dict[str, str], list[str]]:
-    """Looks for every parameter that the network uses among the initializers, byte for byte.
+    """Looks for every parameter that the network uses among the initializers, byte for byte, matrices transposed too.
 
     Returns:
         Initializer names to neutral names, where they differ; and the neutral names that were not found.
@@ -24,7 +24,7 @@ def initializer_names(program: ONNXProgram) -> tuple[dict[str, str], list[str]]:
     for neutral, wanted in _used_parameters(program).items():
         if neutral in held and _equal(held[neutral], wanted):
             continue
-        elsewhere = next((n for n, found in held.items() if n not in names and _equal(found, wanted)), None)
+        elsewhere = next((n for n, found in held.items() if n not in names and _holds(found, wanted)), None)
         if elsewhere is None:
             changed.append(neutral)
         else:
@@ -43,9 +43,18 @@ def _used_parameters(program: ONNXProgram) -> dict[str, Array]:
     }
 
 
+def _holds(found: Array, wanted: Array) -> bool:
+    # The exporter stores the weight of a Linear layer over several axes as its MatMul reads it: [in, out], as Paddle.
+    return _equal(found, wanted) or (wanted.ndim == 2 and _equal(found, wanted.T))
+
+
 def _equal(found: Array, wanted: Array) -> bool:
     return (
         found.shape == wanted.shape
         and found.dtype == wanted.dtype
-        and np.array_equal(found.view(np.uint8), wanted.view(np.uint8))
+        and np.array_equal(_bytes(found), _bytes(wanted))
     )
+
+
+def _bytes(array: Array) -> Array:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)

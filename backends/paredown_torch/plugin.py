@@ -21,7 +21,7 @@ from paredown.contracts import (
     TrainingRun,
 )
 from paredown.markers import hookimpl
-from paredown.plan import DistillPlan, PrunePlan, QuantPlan
+from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
 from paredown_torch.zoo import NAMES
 
 if TYPE_CHECKING:
@@ -65,23 +65,31 @@ def load_model(backend: str, source: ModelSource, run: RunContext) -> Model | No
 
 @hookimpl
 def measure(backend: str, model: Model, request: MeasureRequest) -> Measurements | None:
-    """Finds the layers or the coupled channels; see `paredown_torch.layers` and `paredown_torch.groups`."""
+    """Finds layers, gradients or activations; see the modules of these names."""
     if backend != NAME:
         return None
-    if request.what == "groups":
-        from paredown_torch import groups
+    if request.what == "gradients":
+        from paredown_torch import gradients
 
-        return groups.measure(model, request.input_shape)
+        return Measurements(gradients=gradients.measure(model, request))
+    if request.what == "activations":
+        from paredown_torch import activations
+
+        return Measurements(activations=activations.measure(model, request))
     from paredown_torch import layers
 
     return Measurements(layers=layers.measure(model, request.input_shape))
 
 
 @hookimpl
-def prune(backend: str, model: Model, plan: PrunePlan) -> Outcome | None:
-    """Cuts the channels of a plan; see `paredown_torch.prune`."""
+def prune(backend: str, model: Model, plan: PrunePlan | MaskPlan) -> Outcome | None:
+    """Cuts the channels of a plan, or applies its masks; see `paredown_torch.prune` and `paredown_torch.masking`."""
     if backend != NAME:
         return None
+    if isinstance(plan, MaskPlan):
+        from paredown_torch import masking
+
+        return masking.apply_plan(model, plan)
     from paredown_torch import prune as surgery
 
     return surgery.prune(model, plan)

@@ -321,6 +321,32 @@ def test_layers_on_sequences_are_followed_and_attention_is_left_whole(find):
     assert "stem" in found.left_whole
 
 
+def test_sizes_that_the_graph_computes_are_worked_out(find):
+    state = arrays(a=(4, 2, 1, 1), fc=(3, 4))
+    state["token"] = np.array([[[0.1, 0.2, 0.3, 0.4]]], np.float32)
+    nodes = [
+        conv("x", "a", "0"),
+        ("Shape", ["0"], ["sizes"], {"start": 0, "end": 2}),
+        ("Concat", ["sizes", "rest"], ["target"], {"axis": 0}),
+        ("Reshape", ["0", "target"], ["1"]),
+        ("Transpose", ["1"], ["2"], {"perm": [0, 2, 1]}),
+        ("Shape", ["x"], ["batch"], {"start": 0, "end": 1}),
+        ("Concat", ["batch", "ones"], ["repeats"], {"axis": 0}),
+        ("Expand", ["token", "repeats"], ["tokens"]),
+        ("Concat", ["tokens", "2"], ["3"], {"axis": 1}),
+        ("Gather", ["3", "first"], ["4"], {"axis": 1}),
+        ("Gemm", ["4", "fc.weight", "fc.bias"], ["y"], {"transB": 1}),
+    ]
+    sizes = {"rest": np.array([-1]), "ones": np.array([1, 1]), "first": np.array(0)}
+    (group,) = find(nodes, state, sizes).groups
+    assert axes(group) == {
+        ("a.weight", 0): "output",
+        ("a.bias", 0): "bias",
+        ("fc.weight", 1): "input",
+        ("token", 2): "other",
+    }
+
+
 def test_layer_norm_over_channels_loses_them_too(find):
     state = arrays(a=(4, 2, 1, 1), fc=(3, 4))
     state |= {"ln.weight": np.arange(1, 5, dtype=np.float32), "ln.bias": np.arange(2, 6, dtype=np.float32)}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from onnx import numpy_helper
 
+from paredown.deploy.canonical import canonicalize
 from paredown.deploy.canonical.activations import SIXTH, settle_activations
 from paredown.deploy.canonical.attributes import drop_default_attributes
 from paredown.deploy.canonical.casts import name_cast_types
@@ -322,6 +323,14 @@ def test_wrapping_strips_what_an_exporter_left(build):
     model.graph.node[0].name = "relu_1"
     model.metadata_props.add(key="exporter", value="somebody")
     assert wrap(model) == wrap(build([("Relu", ["x"], ["y"])], output=IMAGE))
+
+
+def test_parameters_that_no_layer_holds_keep_their_names_where_these_are_known(build):
+    half = np.full((2, 1, 1), 0.5, np.float32)
+    nodes = [("Mul", ["x", "one.scale"], ["0"]), ("Mul", ["0", "two.scale"], ["1"]), ("Mul", ["1", "half"], ["y"])]
+    model = build(nodes, {"one.scale": half, "two.scale": half, "half": half}, output=IMAGE)
+    assert set(held(canonicalize(model, {}))) == {"c0"}
+    assert set(held(canonicalize(model, {}, ["one.scale", "two.scale"]))) == {"one.scale", "two.scale", "c0"}
 
 
 def test_a_missing_bias_that_is_written_as_a_cast_and_an_expansion_is_folded_away(build):

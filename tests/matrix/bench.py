@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from agreement.networks import lively
+from agreement.networks import lively, strengthened
 from matrix.cells import CLASSES, RATIO, Cell, network
 
 from paredown.algorithms.initialization import draw
@@ -13,10 +13,6 @@ from paredown.contracts import Array, DataSplits, FloatArray, IntArray, Model, R
 from paredown.engine.workbench import Workbench
 from paredown.manager import Manager
 from paredown.spec.loader import load_spec
-
-GAIN = 1.3
-"""The variance of a convolution's weights, times its fan-in: between 1, for a sum that is passed on as it is, and 2,
-for one of which a ReLU takes half (He et al., 2015)."""
 
 
 class MatrixBench(Workbench):
@@ -42,7 +38,7 @@ class MatrixBench(Workbench):
         Drawn weights of depthwise layers are so small that a deep network gives all images the same outputs, to
         rounding: what is compared then are biases. A cut halves what every layer sums up, to the same effect.
         """
-        state = {name: _strengthened(values) for name, values in self.state(model).items()}
+        state = {name: strengthened(values) for name, values in self.state(model).items()}
         return self.manager.restore(self.backend, model, state)
 
 
@@ -76,14 +72,6 @@ def _no_zeros(state: State) -> dict[str, Array]:
         name: values if np.any(values) else generator.uniform(0.25, 0.5, values.shape).astype(np.float32)
         for name, values in state.items()
     }
-
-
-def _strengthened(values: Array) -> Array:
-    if values.ndim != 4:
-        return values
-    deviation = np.sqrt(GAIN / np.prod(values.shape[1:]))
-    scaled: Array = (values * (deviation / np.std(values, dtype=np.float64))).astype(np.float32)
-    return scaled
 
 
 def _images(count: int, shape: tuple[int, int, int], seed: int) -> tuple[FloatArray, IntArray]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from reference_groups import reference_groups
 from torch import nn
 
-from paredown.algorithms.groups import GroupSet, normalise
+from paredown.algorithms.fold import find_folds
+from paredown.algorithms.groups import GroupSet
 from paredown.algorithms.initialization import draw
-from paredown.contracts import LayerInfo, MeasureRequest, ModelSource, RunContext
-from paredown.plan import Cut, PrunePlan
+from paredown.contracts import ExportRequest, LayerInfo, MeasureRequest, ModelSource, RunContext
+from paredown.plan import Cut, Group, PrunePlan
 from paredown_torch import plugin
 
 
@@ -92,32 +95,48 @@ def layers_of():
 
 
 @pytest.fixture
-def groups_of(layers_of):
-    """Measures a network's groups and brings them to core's form."""
+def groups_of():
+    """The groups that torch-pruning finds, in core's form."""
 
-    def groups_of(model, in_channels: int = 3, size: int = 32) -> GroupSet:
-        found = plugin.measure("torch", model, MeasureRequest("groups", (in_channels, size, size)))
-        layers = layers_of(model, in_channels, size)
-        return normalise(found.groups, plugin.save("torch", model), layers, dict(found.left_whole))
+    def groups_of(model, in_channels: int = 3, size: int = 32) -> tuple[Group, ...]:
+        return reference_groups(model, (in_channels, size, size))
 
     return groups_of
+
+
+@pytest.fixture
+def core_groups(layers_of, tmp_path):
+    """The groups that core finds on the exported graph, and what it leaves whole."""
+    from paredown.deploy.canonical import canonicalize
+    from paredown.deploy.coupling import find_groups
+
+    def core_groups(model, in_channels: int = 3, size: int = 32) -> GroupSet:
+        folds = find_folds(layers_of(model, in_channels, size))
+        request = ExportRequest("onnx", tmp_path / "raw.onnx", (in_channels, size, size))
+        written = plugin.export("torch", plugin.fold("torch", model, folds), request)
+        graph = canonicalize(onnx.load(written.files[-1]), written.names)
+        return find_groups(graph, plugin.save("torch", model), folds)
+
+    return core_groups
 
 
 @pytest.fixture
 def random_plan():
     """Plans to cut a random share of every block of every group; read back as from a file."""
 
-    def random_plan(found: GroupSet, ratio: float = 0.4, shape: tuple[int, int, int] = (3, 32, 32)) -> PrunePlan:
+    def random_plan(
+        found: tuple[Group, ...], ratio: float = 0.4, shape: tuple[int, int, int] = (3, 32, 32)
+    ) -> PrunePlan:
         generator = np.random.default_rng(2)
         cuts = []
-        for group in found.groups:
+        for group in found:
             width = group.size // group.blocks
             count = int(width * ratio)
             blocks = range(0, group.size, width)
             chosen = [start + int(c) for start in blocks for c in generator.choice(width, count, replace=False)]
             if chosen:
                 cuts.append(Cut(group=group, remove=tuple(sorted(chosen))))
-        plan = PrunePlan(input_shape=shape, criterion={"kind": "l2"}, scope="local", ratio=ratio, cuts=tuple(cuts))
+        plan = PrunePlan(input_shape=shape, criterion={}, scope="local", amount={"ratio": ratio}, cuts=tuple(cuts))
         return PrunePlan.model_validate_json(plan.model_dump_json())
 
     return random_plan

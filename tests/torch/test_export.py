@@ -114,3 +114,14 @@ def test_a_network_that_does_not_export_is_an_error_and_leaves_no_file(tmp_path)
 def test_an_unknown_format_is_refused(build, tmp_path):
     with pytest.raises(UnsupportedError, match="tflite"):
         plugin.export("torch", build("cnn"), ExportRequest("tflite", tmp_path / "a", (3, 32, 32)))
+
+
+def test_a_weight_that_is_stored_transposed_keeps_its_neutral_name(tmp_path, images):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 6, 4, stride=4), nn.Flatten(2), nn.Linear(4, 7), nn.ReLU(), nn.Linear(7, 3))
+    written = plugin.export("torch", model, ExportRequest("onnx", tmp_path / "tokens.onnx", (3, 8, 8)))
+    held = {t.name: numpy_helper.to_array(t) for t in onnx.load(written.files[0]).graph.initializer}
+    found = {written.names.get(name, name): values for name, values in held.items()}
+
+    for name, values in plugin.save("torch", model).items():
+        assert np.array_equal(found[name], values) or np.array_equal(found[name], values.T)

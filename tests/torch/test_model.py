@@ -8,8 +8,11 @@ import torch
 
 from paredown.contracts import ModelSource, RunContext
 from paredown.errors import ModelError, UnsupportedError, WeightsError
+from paredown.twins import TORCH_ONLY
 from paredown_torch import plugin
 from paredown_torch.zoo import NAMES
+
+SAMPLE = [name for name in TORCH_ONLY if name != "vit_b_16"]
 
 
 def test_resnet20_has_the_layers_of_the_paper(build):
@@ -35,7 +38,38 @@ def test_cnn_is_three_convolutions_and_one_linear_layer(build):
     }
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "densenet121", "shufflenet_v2_x1_0"])
+def test_mobilenet_v1_has_the_layers_of_the_paper(build):
+    state = plugin.save("torch", build("mobilenet_v1"))
+    weights = {name: values.shape for name, values in state.items() if values.ndim > 1}
+
+    assert len(weights) == 1 + 2 * 13 + 1
+    assert weights["conv1.0.weight"] == (32, 3, 3, 3)
+    assert weights["blocks.3.depthwise.0.weight"] == (128, 1, 3, 3)
+    assert weights["blocks.12.pointwise.0.weight"] == (1024, 1024, 1, 1)
+    assert sum(v.size for name, v in state.items() if "running" not in name and "fc" not in name) == 3_206_976
+
+
+def test_mobilenet_v2_small_has_inverted_residuals(build):
+    model = build("mobilenet_v2_small", in_channels=1)
+    state = plugin.save("torch", model)
+
+    assert "blocks.0.expand.0.weight" not in state
+    assert state["blocks.1.expand.0.weight"].shape == (48, 8, 1, 1)
+    assert state["blocks.11.project.0.weight"].shape == (80, 288, 1, 1)
+    assert state["classifier.weight"].shape == (10, 160)
+    assert [block.has_shortcut for block in model.blocks] == [n in (2, 4, 5, 7, 8, 10) for n in range(12)]
+    assert model.head(model.blocks(model.stem(torch.zeros(1, 1, 28, 28)))).shape == (1, 160, 7, 7)
+
+
+def test_a_vision_transformer_is_built_for_the_size_of_the_images():
+    model = plugin.load_model("torch", ModelSource("vit_b_16", 10, 3, (32, 32)), RunContext(device="cpu"))
+    assert plugin.evaluate("torch", model, np.zeros((1, 3, 32, 32), np.float32)).shape == (1, 10)
+    with pytest.raises(ModelError, match="images of this size") as raised:
+        plugin.load_model("torch", ModelSource("vit_b_16", 10, 3, (28, 28)), RunContext(device="cpu"))
+    assert "a multiple of 16" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "densenet121", "shufflenet_v2_x1_0", *SAMPLE])
 def test_torchvision_networks_take_other_channels_and_classes(name):
     source = ModelSource(name, 7, 1, (32, 32))
     model = plugin.load_model("torch", source, RunContext(device="cpu"))

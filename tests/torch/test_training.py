@@ -10,7 +10,7 @@ import torch
 
 from paredown.algorithms import losses as reference
 from paredown.contracts import TrainingRun
-from paredown.errors import ParedownError
+from paredown.errors import ParedownError, PlanError
 from paredown.plan import DistillPlan, PlannedLoss
 from paredown.spec.models import AdamWConfig, ConstantSchedule, SgdConfig
 from paredown_torch import losses, plugin
@@ -118,3 +118,63 @@ def test_a_loss_that_is_not_finite_says_where_and_what_to_do(build):
 
     assert "epoch 1, step" in str(raised.value)
     assert "lower optimizer.lr" in str(raised.value)
+
+
+class Fixed:
+    """Masks that never change."""
+
+    def __init__(self, masks):
+        self.held = masks
+
+    def masks(self):
+        return self.held
+
+    def is_due(self, step):
+        return False
+
+    def update(self, step, weights):
+        raise AssertionError("it is never due")
+
+
+def test_masked_weights_are_plus_zero_and_leave_nothing_behind(build):
+    model = build("cnn", 1, 8)
+    model.conv2.weight.data[0, 0, 0, 0] = float("nan")
+    mask = np.zeros(tuple(model.conv2.weight.shape), bool)
+    mask[1] = True
+    run = training(masking=Fixed({"conv2.weight": mask}))
+    attributes = set(vars(model.conv2))
+    trained = plugin.distill("torch", model, plan(1), run).model
+
+    weight = plugin.save("torch", trained)["conv2.weight"]
+    assert not weight[~mask].any()
+    assert not np.signbit(weight[~mask]).any()
+    assert weight[mask].all()
+    assert set(vars(trained.conv2)) == attributes
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in trained.modules())
+
+
+def test_masks_hold_under_a_teacher(build):
+    mask = np.random.default_rng(0).random((64, 32, 3, 3)) < 0.1
+    student, teacher = build("cnn", 1, 8), build("resnet20", 1, 8)
+    run = training(teacher, implementations=(losses.kl, losses.hard_label), masking=Fixed({"conv2.weight": mask}))
+    trained = plugin.distill("torch", student, plan(1, terms=(SOFT, HARD), teacher="baseline"), run).model
+
+    assert not plugin.save("torch", trained)["conv2.weight"][~mask].any()
+
+
+def test_a_mask_of_another_network_is_refused_before_training(build):
+    run = training(masking=Fixed({"conv9.weight": np.ones((2, 2), bool)}))
+    with pytest.raises(PlanError, match=r"conv9\.weight"):
+        plugin.distill("torch", build("cnn", 1, 8), plan(1), run)
+
+
+def test_the_penalty_on_batch_norm_scales_leaves_frozen_scales_alone(build):
+    model = build("cnn", 1, 8)
+    model.bn1.weight.requires_grad_(False)
+    before = plugin.save("torch", model)
+    trained = plugin.save(
+        "torch", plugin.distill("torch", model, plan(1).model_copy(update={"bn_l1": 1.0}), training()).model
+    )
+
+    assert np.array_equal(trained["bn1.weight"], before["bn1.weight"])
+    assert np.abs(trained["bn2.weight"]).mean() < np.abs(before["bn2.weight"]).mean()

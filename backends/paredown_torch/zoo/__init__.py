@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from paredown.twins import OWN, SHARED
+from paredown.twins import OWN, SHARED, TORCH_ONLY
 
-NAMES: tuple[str, ...] = OWN + SHARED
+NAMES: tuple[str, ...] = OWN + SHARED + TORCH_ONLY

@@ -1,10 +1,12 @@
-"""The two networks of our own: `resnet20` for small images and a plain `cnn`."""
+"""Plain networks of our own, `resnet20` for small images and a `cnn`, and what builds each network of ours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from torch import Tensor, nn
+
+from paredown_torch.zoo.mobilenets import MobileNetV1, MobileNetV2Small
 
 
 class BasicBlock(nn.Module):
@@ -88,4 +90,10 @@ class Cnn(nn.Module):
         return self.fc(self.flatten(self.avgpool(x)))  # type: ignore[no-any-return]  # torch types a call as Any
 
 
-BUILDERS: dict[str, Callable[[int, int], nn.Module]] = {"resnet20": ResNet20, "cnn": Cnn}
+BUILDERS: dict[str, Callable[[int, int], nn.Module]] = {
+    "resnet20": ResNet20,
+    "cnn": Cnn,
+    "mobilenet_v1": MobileNetV1,
+    "mobilenet_v2_small": MobileNetV2Small,
+}
+"""By name; each takes the number of classes and of input channels."""

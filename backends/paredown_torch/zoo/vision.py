@@ -9,9 +9,14 @@ import torch
 from torch import nn
 
 from paredown.contracts import ModelSource
-from paredown.errors import WeightsError
+from paredown.errors import ModelError, WeightsError
 
 IMAGENET_CLASSES = 1000
+
+IMAGENET_SIZE = 224
+
+PATCHES = {"vit_b_16": 16}
+"""Networks that hold an embedding for each patch of the image, and the side of a patch."""
 
 
 def build(source: ModelSource) -> nn.Module:
@@ -20,21 +25,40 @@ def build(source: ModelSource) -> nn.Module:
     With `pretrained`, the head is drawn anew for another number of classes than ImageNet's 1000, and the first
     convolution for another number of input channels than 3.
 
+    A vision transformer is built for the source's image size.
+
     Raises:
+        ModelError: A vision transformer cannot take images of this size.
         WeightsError: The pretrained weights are neither in torch's cache nor to be had from their address.
     """
     from torchvision import models
 
+    options = {"image_size": _square_size(source)} if source.name in PATCHES else {}
     if source.pretrained:
-        model: nn.Module = models.get_model(source.name, weights=None, num_classes=IMAGENET_CLASSES)
+        model: nn.Module = models.get_model(source.name, weights=None, num_classes=IMAGENET_CLASSES, **options)
         model.load_state_dict(_renamed(_published(source.name), model))
         if source.num_classes != IMAGENET_CLASSES:
             _rebuild_head(model, source.num_classes)
     else:
-        model = models.get_model(source.name, weights=None, num_classes=source.num_classes)
+        model = models.get_model(source.name, weights=None, num_classes=source.num_classes, **options)
     if source.in_channels != 3:
         _rebuild_stem(model, source.in_channels)
     return model
+
+
+def _square_size(source: ModelSource) -> int:
+    patch, (height, width) = PATCHES[source.name], source.input_size
+    fits = (height == IMAGENET_SIZE) if source.pretrained else height % patch == 0
+    if height == width and fits:
+        return height
+    raise ModelError(
+        f"{source.name} does not take images of this size",
+        where="model.input_size",
+        value=f"{height}x{width}",
+        expected=f"{IMAGENET_SIZE}x{IMAGENET_SIZE} with pretrained weights"
+        if source.pretrained
+        else f"a square whose side is a multiple of {patch}",
+    )
 
 
 def _published(name: str) -> dict[str, torch.Tensor]:
@@ -66,8 +90,13 @@ def _renamed(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torc
 
 
 def _rebuild_head(model: nn.Module, num_classes: int) -> None:
-    name, head = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear)][-1]
-    model.set_submodule(name, nn.Linear(head.in_features, num_classes, bias=head.bias is not None))
+    heads = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    name, head = heads[-1]
+    if isinstance(head, nn.Linear):
+        rebuilt: nn.Module = nn.Linear(head.in_features, num_classes, bias=head.bias is not None)
+    else:  # squeezenet's is a pointwise convolution
+        rebuilt = nn.Conv2d(head.in_channels, num_classes, kernel_size=1, bias=head.bias is not None)
+    model.set_submodule(name, rebuilt)
 
 
 def _rebuild_stem(model: nn.Module, in_channels: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import onnx
 
@@ -19,10 +19,14 @@ Rank = tuple[int, str]
 """Minus the longest path from the graph's input, then a digest of the computation: smaller comes first."""
 
 
-def settle_order(model: onnx.ModelProto) -> None:
+def settle_order(model: onnx.ModelProto, parameters: Collection[str] = ()) -> None:
     """Sorts the operands of commutative operators, the nodes and the initializers, and names all tensors anew.
 
     Neither the order nor the names in the file, nor the values of the layers' weights have a say.
+
+    Args:
+        model: The graph, changed in place.
+        parameters: Neutral names that are kept, besides those of the weights of layers.
 
     Raises:
         UnsupportedError: The graph has several inputs.
@@ -33,12 +37,13 @@ def settle_order(model: onnx.ModelProto) -> None:
     if len(inputs) != 1:
         raise UnsupportedError("the exported network has several inputs", where="export", value=", ".join(inputs))
     ranks: dict[str, Rank] = {inputs[0]: (0, "images"), "": (1, "")}
-    ranks |= {name: (1, _constant_digest(graph, tensor)) for name, tensor in known.items()}
+    kept = _layer_parameters(graph) | set(parameters)
+    ranks |= {name: (1, _constant_digest(tensor, kept)) for name, tensor in known.items()}
     for node in _depth_first(graph):
         _rank_node(node, ranks)
     ordered = _depth_first(graph)
     replace_nodes(graph, ordered)
-    _name_tensors(graph, inputs[0])
+    _name_tensors(graph, inputs[0], kept)
     _sort_initializers(graph)
 
 
@@ -77,20 +82,20 @@ def _rank_node(node: onnx.NodeProto, ranks: dict[str, Rank]) -> None:
         ranks[output] = (depth, f"{digest.hexdigest()}:{index}")
 
 
-def _constant_digest(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> str:
-    if tensor.name in _parameters(graph):
+def _constant_digest(tensor: onnx.TensorProto, parameters: Collection[str]) -> str:
+    if tensor.name in parameters:
         return f"parameter {tensor.name}"
     values = array_of(tensor)
     return hashlib.sha256(f"{values.dtype}{values.shape}".encode() + values.tobytes()).hexdigest()
 
 
-def _parameters(graph: onnx.GraphProto) -> set[str]:
+def _layer_parameters(graph: onnx.GraphProto) -> set[str]:
     """Initializers that keep their names: what layers hold."""
     return {name for node in graph.node if node.op_type in PARAMETERIZED for name in node.input[1:] if name}
 
 
-def _name_tensors(graph: onnx.GraphProto, image: str) -> None:
-    parameters, known = _parameters(graph), constants(graph)
+def _name_tensors(graph: onnx.GraphProto, image: str, parameters: Collection[str]) -> None:
+    known = constants(graph)
     outputs = [output.name for output in graph.output]
     names = {image: "images"}
     names |= {name: "outputs" if index == 0 else f"outputs{index}" for index, name in enumerate(outputs)}
@@ -99,7 +104,7 @@ def _name_tensors(graph: onnx.GraphProto, image: str) -> None:
     for node in graph.node:
         for name in node.input:
             if name in known and name not in parameters and name not in names:
-                names[name] = by_value.setdefault(_constant_digest(graph, known[name]), f"c{len(by_value)}")
+                names[name] = by_value.setdefault(_constant_digest(known[name], parameters), f"c{len(by_value)}")
         for name in node.output:
             if name and name not in names:
                 names[name] = f"t{next(counter)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import onnx
 
@@ -23,12 +23,14 @@ from paredown.deploy.canonical.slim import slim
 from paredown.deploy.canonical.wrap import wrap
 
 
-def canonicalize(model: onnx.ModelProto, names: Mapping[str, str]) -> onnx.ModelProto:
+def canonicalize(model: onnx.ModelProto, names: Mapping[str, str], parameters: Collection[str] = ()) -> onnx.ModelProto:
     """The canonical form of an exported network; the argument is left as it is.
 
     Args:
         model: What a framework exported: one input (float32, batch first), float weights, BatchNorm folded.
         names: The neutral name of each initializer that has another name in the file.
+        parameters: The neutral names of all parameters. Those that no layer of the graph holds (a LayerNorm's, a scale
+            of its own) keep their names by it; without it they are constants like others, and equal ones become one.
 
     Returns:
         A network of opset 21 with input `images` and output `outputs`. Weights of layers are `<layer>.weight`, in
@@ -53,5 +55,5 @@ def canonicalize(model: onnx.ModelProto, names: Mapping[str, str]) -> onnx.Model
     settle_layers(canonical)
     drop_default_attributes(canonical)
     prune_initializers(canonical)
-    settle_order(canonical)
+    settle_order(canonical, parameters)
     return wrap(canonical)

@@ -130,7 +130,9 @@ def leave_whole(trace: Trace, node: onnx.NodeProto, reason: str) -> list[Tensor]
 def _follow_node(trace: Trace, node: onnx.NodeProto, handler: Handler) -> None:
     inputs = trace.inputs(node)
     known = all(not output or output in trace.shapes for output in node.output)
-    if any(isinstance(tensor, Labels) and not _is_neutral(tensor) for tensor in inputs) or _captured(node):
+    if node.op_type in ("Shape", "Size"):
+        results: Sequence[Tensor] = [neutral(trace.shape(node) or ())]
+    elif any(isinstance(tensor, Labels) and not _is_neutral(tensor) for tensor in inputs) or _captured(node):
         results = (
             handler(trace, node) if known else leave_whole(trace, node, f"the shape of {node.op_type} is computed")
         )
@@ -142,13 +144,12 @@ def _follow_node(trace: Trace, node: onnx.NodeProto, handler: Handler) -> None:
 def _constant(trace: Trace, node: onnx.NodeProto, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     """What is computed from constants and sizes: a parameter that is passed on or repeated stays that parameter."""
     shape = trace.shape(node) or ()
-    if node.op_type in ("Expand", "Identity", "Cast") and isinstance(inputs[0], Constant):
+    if node.op_type in ("Expand", "Identity", "Cast") and isinstance(inputs[0], Constant) and trace.shape(node):
         source = inputs[0]
         axes = (None,) * (len(shape) - len(source.axes)) + source.axes
         return [Constant(shape, source.parameter, axes if source.parameter else ())]
     for tensor in inputs:
-        if node.op_type not in ("Shape", "Size"):
-            trace.pin(tensor, f"its weights are computed by {node.op_type}")
+        trace.pin(tensor, f"its weights are computed by {node.op_type}")
     return [neutral(trace.shape(node, index) or ()) for index in range(len(node.output))]
 
 
