@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := out
 
-.PHONY: demo test check format setup bench-slice matrix clean
+.PHONY: demo test check format setup bench-slice bench-pruning bench-cutting matrix clean
 
 demo: setup
 	@$(BIN)/paredown compare examples/quickstart.yaml --out $(OUT)/quickstart
@@ -29,6 +29,12 @@ format: setup
 
 bench-slice: setup
 	@$(BIN)/python benchmarks/slice.py
+
+bench-pruning: setup
+	@$(BIN)/python benchmarks/pruning/run.py
+
+bench-cutting: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/cutting.py
 
 matrix: setup
 	@$(BIN)/python -m pytest -n 0 -m "" tests/matrix/test_networks.py; tested=$$?; \

@@ -28,7 +28,7 @@ from paredown.plan import DistillPlan, PrunePlan, QuantPlan
 from paredown.spec.base import Frozen
 from paredown.spec.models import ConstantSchedule, SgdConfig
 
-PRUNE = PrunePlan(input_shape=(1, 8, 8), criterion={"kind": "l2"}, scope="global", ratio=0.5, cuts=())
+PRUNE = PrunePlan(input_shape=(1, 8, 8), criterion={"kind": "l2"}, scope="global", amount={"ratio": 0.5}, cuts=())
 QUANTIZE = QuantPlan(target="portable", points=())
 DISTILL = DistillPlan(
     losses=(), teacher=None, epochs=1, batch_size=1, optimizer=SgdConfig(lr=0.1), schedule=ConstantSchedule()
@@ -58,7 +58,7 @@ class Backend:
 
     @hookimpl
     def measure(self, backend: str, model: Any, request: MeasureRequest) -> Measurements:
-        return Measurements(left_whole={"by": self.name})
+        return Measurements(activations={"by": self.name})
 
     @hookimpl
     def prune(self, backend: str, model: Any, plan: PrunePlan) -> Outcome:
@@ -148,7 +148,7 @@ def manager() -> Manager:
 
 CALLS: dict[str, Callable[[Manager, str], Any]] = {
     "load_model": lambda manager, backend: manager.load_model(backend, SOURCE, RunContext()).split(":")[0],
-    "measure": lambda manager, backend: manager.measure(backend, 0, MeasureRequest("layers", (1, 8, 8))).left_whole[
+    "measure": lambda manager, backend: manager.measure(backend, 0, MeasureRequest("layers", (1, 8, 8))).activations[
         "by"
     ],
     "prune": lambda manager, backend: manager.prune(backend, 0, PRUNE).evidence["by"],

@@ -49,11 +49,7 @@ def _holds(found: Array, wanted: Array) -> bool:
 
 
 def _equal(found: Array, wanted: Array) -> bool:
-    return (
-        found.shape == wanted.shape
-        and found.dtype == wanted.dtype
-        and np.array_equal(_bytes(found), _bytes(wanted))
-    )
+    return found.shape == wanted.shape and found.dtype == wanted.dtype and np.array_equal(_bytes(found), _bytes(wanted))
 
 
 def _bytes(array: Array) -> Array:

@@ -12,8 +12,10 @@ from paredown.manager import Manager
 from paredown.markers import hookimpl
 from paredown.plan import Cut, Group, Member, PrunePlan
 
-GROUP = Group(name="w", size=4, members=(Member(parameter="w", axis=0),))
-PLAN = PrunePlan(input_shape=(1, 8, 8), criterion={}, scope="local", ratio=0.5, cuts=(Cut(group=GROUP, remove=(1,)),))
+GROUP = Group(name="w", size=4, members=(Member(parameter="w", axis=0, role="output"),))
+PLAN = PrunePlan(
+    input_shape=(1, 8, 8), criterion={}, scope="local", amount={"ratio": 0.5}, cuts=(Cut(group=GROUP, remove=(1,)),)
+)
 
 
 class Backend:

@@ -34,7 +34,7 @@ SPECIAL = {
     "cnn": Network("cnn", (1, 8, 8), heavy=False),
     "resnet20": Network("resnet20", (1, 8, 8)),
     "mobilenet_v2_small": Network("mobilenet_v2_small", (1, 28, 28), heavy=False),
-    "shufflenet_v2_x1_0": Network("shufflenet_v2_x1_0", heavy=False),
+    "shufflenet_v2_x1_0": Network("shufflenet_v2_x1_0"),
     # paddle2onnx dies of an adaptive pool that enlarges, as vgg's does below 224 pixels.
     "vgg11": Network("vgg11", (3, 224, 224), batch=4),
     "vgg11_bn": Network("vgg11_bn", (3, 224, 224), batch=4),

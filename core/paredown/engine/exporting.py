@@ -70,7 +70,7 @@ def canonical(bench: Workbench, model: Model, path: Path) -> Exported:
     with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as scratch:
         request = ExportRequest("onnx", Path(scratch) / "raw.onnx", bench.input_shape)
         written = bench.manager.export(bench.backend, copy, request)
-        graph = canonicalize(onnx.load(request.path), written.names)
+        graph = canonicalize(onnx.load(request.path), written.names, list(bench.state(copy)))
     files.write_bytes(path, to_bytes(graph))
     return Exported(copy, folds, graph)
 

@@ -55,7 +55,9 @@ def losses(manager: Manager, spec: Spec) -> tuple[str, ...]:
     """The kinds of loss that the spec's trainings use."""
     kinds = ["hard_label"] if spec.baseline is not None and spec.baseline.epochs else []
     for step in spec.steps:
-        if isinstance(step, FinetuneStep) or (isinstance(step, PruneStep) and (step.recover or _needs_gradients(manager, step))):
+        if isinstance(step, FinetuneStep) or (
+            isinstance(step, PruneStep) and (step.recover or _needs_gradients(manager, step))
+        ):
             kinds.append("hard_label")
         elif isinstance(step, DistillStep):
             kinds += [loss.kind for loss in step.losses]
