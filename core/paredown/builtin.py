@@ -22,7 +22,6 @@ from paredown.spec.components import (
 )
 from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep
 
-
 _ANY: tuple[Literal["channel", "weight", "n_m"], ...] = ("channel", "weight", "n_m")
 _HOME = "paredown.algorithms.criteria"
 

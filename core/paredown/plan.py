@@ -9,7 +9,6 @@ from pydantic import Field
 from paredown.spec.base import Frozen
 from paredown.spec.models import OptimizerConfig, ScheduleConfig
 
-
 MemberRole = Literal["output", "input", "bias", "scale", "shift", "buffer", "other"]
 """What an axis of an array is to its layer.
 

@@ -11,7 +11,6 @@ from paredown.engine.journal import read_plan
 from paredown.files import read_json
 from paredown.plan import PrunePlan, QuantPlan
 
-
 ROUNDING = {("mobilenet_v2", "taylor"): 5e-2, ("mobilenet_v2", "apoz"): 1e-2}
 """Where the scores of the two frameworks differ by more than 1e-4 of a group's greatest.
 

@@ -56,15 +56,17 @@ def test_a_target_in_macs_with_round_widths_and_prune_recover_prune_again(run):
         assert (cut.group.size - len(cut.remove)) % 4 == 0
 
 
-def test_rounds_remove_a_part_each_recover_and_replay_as_one_plan(run):
+def test_rounds_remove_a_part_each_recover_hold_masks_and_replay_as_one_plan(run):
     step = PRUNE | {"scope": "local", "rounds": 2, "recover": DISTILL["train"]}
-    directory, result = run(step)
-    evidence = result.steps[0].evidence
+    directory, result = run(WEIGHTS, step)
+    evidence = result.steps[1].evidence
     assert len(evidence["rounds"]) == 2
     assert evidence["rounds"][0]["reached"]["macs"] > evidence["rounds"][1]["reached"]["macs"]
     assert evidence["channels"]["after"] == evidence["channels"]["before"] // 2
-    plan = PrunePlan.model_validate(files.read_json(directory / "plan-0.json"))
+    plan = PrunePlan.model_validate(files.read_json(directory / "plan-1.json"))
     assert all(len(cut.remove) == cut.group.size // 2 for cut in plan.cuts)
+    masked = masks_of(MaskPlan.model_validate(files.read_json(directory / "plan-0.json")))
+    assert zeros_hold(directory, LAST, masks.cut(masked, plan))
 
 
 def test_pruned_weights_stay_zero_through_training_channel_cuts_quantization_and_in_the_file(run):

@@ -13,6 +13,8 @@ from paredown.plan import Cut, Group, Member
 
 SINGLE = "all its output channels go together, and one must stay"
 """Why a layer is left whole whose group has one channel."""
+NARROW = "every block has one channel, and one must stay"
+"""Why a layer is left whole that makes one channel for each block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,8 @@ class GroupSet:
 def after_cuts(groups: GroupSet, cuts: Sequence[Cut]) -> GroupSet:
     """The groups of the network that is left once cuts are made.
 
-    Channels and positions are numbered anew and nothing else changes; a group with one channel left leaves the set,
-    and its layers are named among those left whole.
+    Channels and positions are numbered anew and nothing else changes; a group of which nothing more can go leaves the
+    set, and its layers are named among those left whole.
 
     Args:
         groups: The groups before the cuts.
@@ -42,11 +44,19 @@ def after_cuts(groups: GroupSet, cuts: Sequence[Cut]) -> GroupSet:
     whole = dict(groups.left_whole)
     for group in groups.groups:
         smaller = _renumbered(group, removed.get(group.name, ()), gone)
-        if smaller.size > 1:
+        reason = why_whole(smaller.size, smaller.blocks)
+        if reason is None:
             kept.append(smaller)
         else:
-            whole.update(dict.fromkeys(output_layers(smaller), SINGLE))
+            whole.update(dict.fromkeys(output_layers(smaller), reason))
     return GroupSet(tuple(kept), whole)
+
+
+def why_whole(size: int, blocks: int = 1) -> str | None:
+    """Why nothing can go of a group of so many channels in so many blocks; None where something can."""
+    if size == 1:
+        return SINGLE
+    return None if size > blocks else NARROW
 
 
 def output_layers(group: Group) -> tuple[str, ...]:
@@ -85,7 +95,11 @@ def _removed_channels(groups: GroupSet, cuts: Sequence[Cut]) -> dict[str, tuple[
             )
         if len(set(cut.remove)) >= cut.group.size:
             raise PlanError(
-                "the plan removes every channel of a group", where=name, value=f"{len(cut.remove)} channels"
+                "the plan removes every channel of a group",
+                where=name,
+                value=f"{len(cut.remove)} channels",
+                expected=f"at most {cut.group.size - 1}",
+                remedy="keep at least one channel of each group",
             )
         removed[name] = cut.remove
     return removed

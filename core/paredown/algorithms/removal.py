@@ -17,8 +17,9 @@ from paredown.plan import Group, Member
 class RemovalOrder:
     """The channels of a group, least important first. What goes at once is a unit: one channel of every block.
 
-    `channels` is [blocks, units], `scores` [units], ascending, relative to the mean of the group. `permitted` are the
-    numbers of units that may be gone, ascending, zero first: those that leave a width which `round_to` divides.
+    `channels` is [blocks, units], `scores` [units], ascending, relative to the mean magnitude of the group's.
+    `permitted` are the numbers of units that may be gone, ascending, zero first: those that leave a width which
+    `round_to` divides.
     """
 
     group: Group
@@ -53,6 +54,9 @@ class RemovalOrder:
 def removal_order(group: Group, scores: FloatArray, round_to: int = 1) -> RemovalOrder:
     """Orders the channels of a group. Ties keep the lower index.
 
+    Scores are divided by the mean of their absolute values, so that groups compare; the sign stays, and with it the
+    order of a criterion that scores below zero.
+
     Every member keeps at least one of the channels that it holds, whatever their scores.
 
     Args:
@@ -78,7 +82,7 @@ def removal_order(group: Group, scores: FloatArray, round_to: int = 1) -> Remova
     order = np.stack(
         [np.lexsort((-np.arange(units), values, keep)) for values, keep in zip(by_block, kept, strict=True)]
     )
-    mean = float(np.mean(scores))
+    mean = float(np.mean(np.abs(scores)))
     relative = by_block / mean if mean else by_block
     unit_scores = np.take_along_axis(relative, order, axis=1).mean(axis=0)
     return RemovalOrder(

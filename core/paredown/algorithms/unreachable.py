@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from paredown.algorithms.costs import Costs, Measure
 from paredown.algorithms.removal import RemovalOrder
+from paredown.algorithms.sensitivity import GREATEST_RATIO
 from paredown.contracts import IntArray
 from paredown.errors import TargetUnreachable
 
@@ -22,6 +23,11 @@ class Request(Protocol):
     @property
     def round_to(self) -> int:
         """What divides the widths that are left."""
+        ...
+
+    @property
+    def curves(self) -> Mapping[str, Any] | None:
+        """What was measured of each group, where that shares the cuts out."""
         ...
 
     @property
@@ -61,13 +67,17 @@ def unreachable(
     blocks = [order.group.name for order in orders if order.group.blocks > 1]
     if blocks:
         holds.append(f"{len(blocks)} groups lose channels of all their blocks at once ({', '.join(blocks[:3])})")
+    remedy = f"raise `keep.{measure}`, lower `round_to`, or protect less"
+    if request.curves is not None:
+        holds.append(f"by its measured sensitivity no group loses more than {GREATEST_RATIO:.0%} of its channels")
+        remedy = f"raise `keep.{measure}`, lower `round_to`, protect less, or set `allocation: {{kind: uniform}}`"
     holds.append("every group keeps a channel")
     return TargetUnreachable(
         f"the target lies beyond what can be cut: at the furthest {furthest:.4f} of the {measure} stay",
         where=f"keep.{measure}",
         value=f"{target:g}",
         expected=f"at least {furthest:.4f}; " + "; ".join(holds),
-        remedy=f"raise `keep.{measure}`, lower `round_to`, or protect less",
+        remedy=remedy,
     )
 
 

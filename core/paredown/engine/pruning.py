@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from paredown.algorithms import allocation, importance
 from paredown.algorithms.costs import Costs
-from paredown.algorithms.groups import GroupSet
+from paredown.algorithms.groups import GroupSet, layer_of, output_layers
 from paredown.contracts import Activity, Axis, FloatArray, IntArray, LayerInfo, MeasureRequest, Model, State
+from paredown.engine.amounts import Part, amount, request
 from paredown.engine.selectors import select
 from paredown.engine.workbench import Workbench
-from paredown.errors import NoEffectError, UnsupportedError
-from paredown.plan import Group, PrunePlan
+from paredown.errors import NoEffectError, SpecError, UnsupportedError
+from paredown.plan import Cut, Group, PrunePlan
 from paredown.spec.models import PruneStep, SensitivityAllocation
+from paredown.spec.nearest import listed
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A plan, how many channels could have been cut, and the finest cut where the target was not met to 2%."""
+    """A plan, and what it was chosen from.
+
+    `channels` counts those that could have been cut, of the groups named in `permitted`; `left_whole` is what could not
+    be cut, with reasons; `finest` names the finest cut where the target was not met to 2%.
+    """
 
     plan: PrunePlan
     channels: int
     finest: str | None
+    permitted: frozenset[str]
+    left_whole: Mapping[str, str]
 
 
 def decide(
-    bench: Workbench, step: PruneStep, model: Model, state: State, groups: GroupSet, place: str = "prune"
+    bench: Workbench,
+    step: PruneStep,
+    model: Model,
+    state: State,
+    groups: GroupSet,
+    place: str = "prune",
+    part: Part | None = None,
 ) -> Decision:
     """The plan of a channel pruning step; the network is not touched.
 
@@ -38,6 +52,7 @@ def decide(
         state: Its arrays.
         groups: Its coupled channels.
         place: Where the step stands in the spec, for messages.
+        part: The round of an iterative step, which may find nothing to cut.
 
     Raises:
         UnsupportedError: No channel of the network can be cut.
@@ -50,9 +65,7 @@ def decide(
     found = scores(bench, step, model, state, GroupSet(permitted, left_whole))
     for group in permitted:
         if found[group.name] is None:
-            left_whole[_layer(group.name)] = (
-                f"the criterion `{step.criterion.kind}` has nothing to score its channels by"
-            )
+            left_whole.update(dict.fromkeys(output_layers(group), unscored(step)))
     chosen = [group for group in permitted if found[group.name] is not None]
     _require_some(bench, step, chosen, left_whole)
     curves = None
@@ -60,19 +73,12 @@ def decide(
         from paredown.engine.sensitivity import curves as measure_curves
 
         curves = measure_curves(bench, model, state, GroupSet(tuple(chosen), left_whole), step, scores=found)
-    request = allocation.CutRequest(
-        scope=step.scope,
-        ratio=step.ratio,
-        keep=_target(step),
-        ratios=_overrides(step, chosen, layers, place),
-        round_to=step.round_to,
-        curves=curves,
-        left_whole=left_whole,
-    )
+    overrides = _overrides(step, chosen, layers, place, is_first=part is None)
+    asked = request(step, chosen, overrides, part, curves, left_whole)
     costs = Costs(chosen, {name: values.shape for name, values in state.items()}, layers)
-    selection = allocation.choose(chosen, [_known(found[group.name]) for group in chosen], request, costs)
+    selection = allocation.choose(chosen, [_known(found[group.name]) for group in chosen], asked, costs)
     channels = sum(group.size for group in chosen)
-    if not selection.cuts:
+    if not selection.cuts and part is None:
         raise NoEffectError(
             "pruning removed nothing",
             where=place,
@@ -89,9 +95,26 @@ def decide(
         amount=amount(step),
         reached=dict(selection.reached),
         cuts=selection.cuts,
-        left_whole=left_whole,
+        left_whole={**left_whole, **name_uncut(step, chosen, selection.cuts)},
     )
-    return Decision(plan, channels, selection.finest)
+    return Decision(plan, channels, selection.finest, frozenset(group.name for group in chosen), left_whole)
+
+
+def name_uncut(step: PruneStep, groups: Sequence[Group], cuts: Sequence[Cut]) -> dict[str, str]:
+    """The layers of groups that could have been cut and lose nothing, with the reason."""
+    cut = {one.group.name for one in cuts}
+    unit = f"{step.round_to} channels" if step.round_to > 1 else "one channel"
+    reason = (
+        "its channels rank above those that go"
+        if step.scope == "global" and step.round_to == 1
+        else f"its share is less than {unit}, the least that may go at once"
+    )
+    return {layer: reason for group in groups if group.name not in cut for layer in output_layers(group)}
+
+
+def unscored(step: PruneStep) -> str:
+    """Why a group is left whole that the criterion has no score for."""
+    return f"the criterion `{step.criterion.kind}` has nothing to score its channels by"
 
 
 def scores(
@@ -116,17 +139,6 @@ def scores(
     }
 
 
-def amount(step: PruneStep) -> dict[str, float]:
-    """What a step asks for, as it stands in its plan."""
-    target = _target(step)
-    return dict([target]) if target else {"ratio": float(step.ratio or 0)}
-
-
-def _target(step: PruneStep) -> tuple[str, float] | None:
-    given = step.keep.model_dump(exclude_none=True) if step.keep else {}
-    return next(iter(given.items()), None)
-
-
 def _permitted(
     step: PruneStep, groups: GroupSet, layers: tuple[LayerInfo, ...], place: str
 ) -> tuple[tuple[Group, ...], dict[str, str]]:
@@ -137,7 +149,7 @@ def _permitted(
     left_whole = dict(groups.left_whole)
     permitted = []
     for group in groups.groups:
-        own = _layers(group)
+        own = set(output_layers(group))
         if own & protected:
             reason = "protected by the spec"
             left_whole.update(dict.fromkeys(sorted(own & protected), reason))
@@ -147,11 +159,23 @@ def _permitted(
     return tuple(permitted), left_whole
 
 
-def _overrides(step: PruneStep, groups: list[Group], layers: tuple[LayerInfo, ...], place: str) -> dict[str, float]:
+def _overrides(
+    step: PruneStep, groups: list[Group], layers: tuple[LayerInfo, ...], place: str, *, is_first: bool
+) -> dict[str, float]:
     ratios: dict[str, float] = {}
     for index, override in enumerate(step.overrides):
-        picked = select(override.select, layers, f"{place}.overrides[{index}].select")
-        ratios.update({group.name: override.ratio for group in groups if _layers(group) & picked})
+        where = f"{place}.overrides[{index}].select"
+        picked = select(override.select, layers, where)
+        meant = {group.name: override.ratio for group in groups if picked & set(output_layers(group))}
+        if not meant and is_first:  # later rounds may have cut such a layer to its last channel
+            raise SpecError(
+                "the override picks only layers that are left whole",
+                where=where,
+                value=listed(sorted(picked)[:3]),
+                expected="a layer whose channels may be cut",
+                remedy="remove the override, or do not protect these layers",
+            )
+        ratios |= meant
     return ratios
 
 
@@ -186,7 +210,7 @@ def _activity(
     bench: Workbench, step: PruneStep, model: Model, state: State, groups: GroupSet
 ) -> Mapping[str, Activity]:
     readers = dict.fromkeys(
-        _layer(member.parameter)
+        layer_of(member.parameter)
         for group in groups.groups
         for member in group.members
         if member.role == "input"
@@ -205,14 +229,6 @@ def _calibration(bench: Workbench, step: PruneStep) -> list[tuple[FloatArray, In
     starts = range(0, min(options.samples, len(labels)), options.batch_size)
     stops = [min(start + options.batch_size, options.samples) for start in starts]
     return [(images[start:stop], labels[start:stop]) for start, stop in zip(starts, stops, strict=True)]
-
-
-def _layers(group: Group) -> set[str]:
-    return {_layer(member.parameter) for member in group.members if member.role == "output"}
-
-
-def _layer(parameter: str) -> str:
-    return parameter.rpartition(".")[0]
 
 
 def _known(values: FloatArray | None) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from paredown import files
+from paredown.algorithms.groups import output_layers
 from paredown.contracts import RunContext, State
 from paredown.engine import coupling, provenance, pruning
 from paredown.engine.baseline import digest, prepare_baseline
@@ -57,8 +58,9 @@ def run_sensitivity(
     groups = coupling.find(bench, directory, state)
     scores = pruning.scores(bench, step, model, state, groups)
     left_whole = dict(groups.left_whole)
-    unscored = f"the criterion `{step.criterion.kind}` has nothing to score its channels by"
-    left_whole.update({name.rpartition(".")[0]: unscored for name, values in scores.items() if values is None})
+    for group in groups.groups:
+        if scores[group.name] is None:
+            left_whole.update(dict.fromkeys(output_layers(group), pruning.unscored(step)))
     if all(values is None for values in scores.values()):
         raise UnsupportedError(
             "no channel of this network can be cut: there is nothing to measure",

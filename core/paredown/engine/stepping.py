@@ -37,10 +37,6 @@ class StepInput:
         """What holds the present masks while a network trains; None where there are none."""
         return HeldMasks(self.masks) if self.masks else None
 
-    def masking_after(self, plan: PrunePlan) -> Masking | None:
-        """What holds the present masks once channels were cut."""
-        return HeldMasks(masks.cut(self.masks, plan)) if self.masks else None
-
 
 @dataclass(frozen=True, slots=True)
 class StepOutput:

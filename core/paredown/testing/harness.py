@@ -69,11 +69,8 @@ class BackendHarness:
         path: Path = tmp_path_factory.mktemp("groups") / "raw.onnx"
         folded = manager.fold(cls.backend, model, folds)
         written = manager.export(cls.backend, folded, ExportRequest("onnx", path, suite._shape))
-        found = find_groups(
-            canonicalize(onnx.load(path), written.names, list(manager.save(cls.backend, model))),
-            manager.save(cls.backend, model),
-            folds,
-        )
+        state = manager.save(cls.backend, model)
+        found = find_groups(canonicalize(onnx.load(path), written.names, list(state)), state, folds)
         assert found.groups
         return found
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paredown.algorithms.groups import SINGLE, GroupSet, layer_of, member_channels
+from paredown.algorithms.groups import SINGLE, GroupSet, layer_of, member_channels, why_whole
 from paredown.contracts import IntArray
 from paredown.deploy.coupling.classes import Classes
 from paredown.deploy.coupling.constraints import Pieces, binding, blocks_of, components
@@ -16,8 +16,6 @@ from paredown.deploy.coupling.shaping import HEADS
 from paredown.deploy.coupling.trace import Trace
 from paredown.plan import Group, Member
 
-NARROW = "every block has one channel, and one must stay"
-"""Why a layer is left whole that makes one channel for each block."""
 ATTENTION = "it feeds or adds to what attention reads, whose sizes the network's code fixes"
 UNSEEN = "the exported graph does not hold its weights"
 
@@ -66,14 +64,14 @@ def _numbered(channels: Sequence[int], pieces: Sequence[Pieces], classes: Classe
     coupled = np.concatenate([np.asarray(channels), *(piece.classes for piece in pieces)])
     if (reason := classes.reason(coupled)) is not None:
         return reason
-    if len(channels) == 1:
-        return SINGLE
+    if (reason := why_whole(len(channels))) is not None:
+        return reason
     found = blocks_of(channels, pieces)
     if isinstance(found, str):
         return found
     block, count = found
-    if len(channels) == count:
-        return NARROW
+    if (reason := why_whole(len(channels), count)) is not None:
+        return reason
     ordered = sorted(channels, key=lambda label: block[label])
     return Numbering(np.asarray(ordered), count)
 

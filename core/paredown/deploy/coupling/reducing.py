@@ -32,7 +32,7 @@ def reduction(trace: Trace, node: onnx.NodeProto) -> list[Tensor]:
 
 
 def softmax(trace: Trace, node: onnx.NodeProto) -> list[Tensor]:
-    """Softmax, LogSoftmax, Hardmax, CumSum, LpNormalization: along channels they mix these, which leaves them whole."""
+    """Softmax, LogSoftmax, Hardmax, LpNormalization: along channels they mix these, which leaves them whole."""
     tensor = trace.tensor(node.input[0])
     axis = int(attributes(node).get("axis", -1))
     if isinstance(tensor, Labels) and tensor.varies(axis):
