@@ -39,6 +39,7 @@ bench-cutting: setup
 matrix: setup
 	@$(BIN)/python -m pytest -n 0 -m "" tests/matrix/test_networks.py; tested=$$?; \
 	  PYTHONPATH=tests $(BIN)/python -m matrix.table && exit $$tested
+	@$(BIN)/python -m pytest -n 0 -m "" tests/matrix/test_page.py
 
 setup: $(VENV)/.installed
 

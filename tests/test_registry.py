@@ -144,6 +144,10 @@ def test_the_numpy_reference_never_stands_in_for_a_backend(registry: Registry) -
             "implements the distill_loss `kll`, which no plugin",
         ),
         (Component("criterion", "odd", "a:b"), "neither options nor a backend"),
+        (
+            Component("criterion", "spread", "a:b", SpreadCriterion, needs=("gradients",)),
+            "`spread` do not say on how many images gradients are measured",
+        ),
         (Component("criterion", "odd", "a:b", SpreadCriterion), "do not narrow `kind`"),
         (Component("criterions", "spread", "a:b", SpreadCriterion), "the slot `criterions`, which no spec has"),
     ],

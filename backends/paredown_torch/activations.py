@@ -44,7 +44,12 @@ def measure(model: nn.Module, request: MeasureRequest) -> dict[str, Activity]:
     sums = {name: _Sums() for name in request.layer_names}
     for name in sums:
         if name not in modules:
-            raise ModelError("the network has no layer of this name to measure", where=name)
+            raise ModelError(
+                "the network has no layer of this name to measure",
+                where=name,
+                expected="a layer of this network",
+                remedy="name layers as `measure` tells them",
+            )
     handles = [_watch(modules[name], found) for name, found in sums.items()]
     try:
         with evaluation_mode(model), torch.no_grad():
@@ -68,7 +73,12 @@ def _watch(module: nn.Module, sums: _Sums) -> torch.utils.hooks.RemovableHandle:
 
 def _activity(name: str, sums: _Sums) -> Activity:
     if sums.absolute is None or sums.zeros is None:
-        raise ModelError("no image reached this layer", where=name, expected="a layer that the network calls")
+        raise ModelError(
+            "no image reached this layer",
+            where=name,
+            expected="a layer that the network calls, and at least one batch of images",
+            remedy="leave the layer out of the request, or give it images",
+        )
     return Activity(
         mean_absolute=(sums.absolute / sums.count).cpu().numpy(), zeros=(sums.zeros / sums.count).cpu().numpy()
     )

@@ -41,7 +41,13 @@ def _measured(model: nn.Module, request: MeasureRequest) -> dict[str, nn.Paramet
     parameters = dict(model.named_parameters())
     for name, axis in request.axes:
         if name not in parameters or not 0 <= axis < parameters[name].ndim:
-            raise ModelError("the network has no such axis to measure", where=name, value=f"axis {axis}")
+            raise ModelError(
+                "the network has no such axis to measure",
+                where=name,
+                value=f"axis {axis}",
+                expected="a parameter of this network, and one of its axes",
+                remedy="ask for axes of the members of this network's groups, without their buffers",
+            )
     return {name: parameters[name] for name, _ in request.axes}
 
 

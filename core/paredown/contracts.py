@@ -40,7 +40,8 @@ class Component:
 
     The last three are for criteria. `granularities` are those that it fits; `implementation` scores channels (a
     `Criterion`), `weights` single weights (a `WeightCriterion`), and where `channel` is not among the granularities
-    `implementation` is the `WeightCriterion`. `needs` names what has to be measured: `gradients`, `activations`.
+    `implementation` is the `WeightCriterion`. `needs` names what has to be measured: `gradients`, `activations`; the
+    options then have the whole numbers `samples` (how many training images are measured) and `batch_size`.
     """
 
     slot: str

@@ -38,12 +38,11 @@ def explain_prune(step: PruneStep, needs: tuple[str, ...]) -> Pruning:
 
 def explain_growth(step: PruneStep, epochs: int) -> str:
     """A pruning step inside a training of so many epochs."""
-    schedule = step.schedule
-    begin = schedule.begin if schedule else 0.0
-    end = schedule.end if schedule and schedule.end is not None else 0.75 * epochs
+    assert step.schedule is not None  # the spec's checks see to it
     return (
-        f" Meanwhile masks grow from epoch {begin:g} to epoch {end:g}, until {_share(step.ratio)} of the weights, the"
-        f" least important by `{step.criterion.kind}`, are zero; zeros stay zero."
+        f" Meanwhile masks grow from epoch {step.schedule.begin:g} to epoch {step.schedule.end_epoch(epochs):g}, until"
+        f" {_share(step.ratio)} of the weights, the least important by `{step.criterion.kind}`, are zero; zeros stay"
+        " zero."
     )
 
 

@@ -86,10 +86,12 @@ class Registry:
         """Notes a component, or a backend's implementation of one that another plugin declares.
 
         Raises:
-            PluginError: Its options do not narrow `kind`, or it has neither options nor a backend.
+            PluginError: Its options do not narrow `kind` or lack what `needs` asks for, or it has neither options nor a
+                backend.
         """
         if component.config is not None:
             _require_kind(component.config, component.name, owner)
+            _require_samples(component, component.config, owner)
         elif component.backend is None:
             raise PluginError(
                 f"plugin `{owner}` gives the {component.slot} `{component.name}` neither options nor a backend",
@@ -279,6 +281,18 @@ def _require_kind(config: type[BaseModel], name: str, owner: str) -> None:
             value=config.__name__,
             expected=f'a subclass of `Frozen` or `ComponentConfig` with `kind: Literal["{name}"] = "{name}"`',
             remedy=f"declare `kind` so in {config.__name__}",
+        )
+
+
+def _require_samples(component: Component, config: type[BaseModel], owner: str) -> None:
+    missing = [name for name in ("samples", "batch_size") if name not in config.model_fields]
+    if component.needs and missing:
+        raise PluginError(
+            f"plugin `{owner}`: the options of `{component.name}` do not say on how many images {component.needs[0]}"
+            " are measured",
+            value=f"{config.__name__} without {listed(missing)}",
+            expected="the options `samples` and `batch_size` of a component that has `needs`",
+            remedy=f"add `samples: PositiveInt = 512` and `batch_size: PositiveInt = 64` to {config.__name__}",
         )
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from paredown.algorithms.allocation import CutRequest, choose
 from paredown.algorithms.costs import Costs
 from paredown.algorithms.counting import count_macs
-from paredown.algorithms.selection import select
 from paredown.algorithms.sensitivity import Curve
 from paredown.algorithms.surgery import cut_state
 from paredown.errors import PlanError, TargetUnreachable
@@ -31,11 +30,13 @@ def counts(selection) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("scope", ["local", "global"])
-def test_a_plain_ratio_is_what_selection_says(scope):
+def test_a_plain_ratio_is_the_share_of_channels_that_go_rounded_down(scope):
     groups, shapes, layers = chain(3, 16, 9, 12, 4)
     scores = [np.random.default_rng(i).uniform(size=group.size) for i, group in enumerate(groups)]
     found = choose(groups, scores, CutRequest(scope, ratio=0.4), Costs(groups, shapes, layers))
-    assert found.cuts == select(groups, scores, 0.4, scope)
+    if scope == "local":
+        assert counts(found) == {"l0.weight": 6, "l1.weight": 3, "l2.weight": 4}
+    assert sum(counts(found).values()) == (13 if scope == "local" else 14)
     assert found.finest is None
 
 
@@ -90,6 +91,15 @@ def test_a_group_with_a_ratio_of_its_own_is_decided_apart():
     assert 0.392 <= kept.reached["macs"] <= 0.4
 
 
+def test_overrides_that_alone_go_below_the_target_are_named():
+    # 3 -> 8 -> 8 -> 4: 120 weights, of which 3 * 2 + 2 * 8 + 8 * 4 stay.
+    found = chosen(CutRequest("global", keep=("params", 0.6), ratios={"l0.weight": 0.75}), 3, 8, 8, 4)
+    assert counts(found) == {"l0.weight": 6}
+    assert found.finest == "none: the overrides alone keep 0.4500 of the params, below the target of 0.6"
+    met = chosen(CutRequest("global", keep=("params", 0.455), ratios={"l0.weight": 0.75}), 3, 8, 8, 4)
+    assert met.finest is None
+
+
 def test_with_round_to_a_target_is_met_by_multiples():
     found = chosen(CutRequest("global", keep=("macs", 0.5), round_to=8), 3, 64, 96, 128, 10)
     assert all((cut.group.size - len(cut.remove)) % 8 == 0 for cut in found.cuts)
@@ -106,6 +116,17 @@ def test_a_target_out_of_reach_says_how_far_one_can_go_and_what_holds_it():
     assert "round_to 4" in str(caught.value)
     assert "stem is left whole: protected by the spec" in str(caught.value)
     assert caught.value.problems[0].where == "keep.macs"
+
+
+def test_a_target_beyond_the_cap_of_sensitivity_says_so():
+    curves = {"l0.weight": [(0.5, 0.0)], "l1.weight": [(0.5, 0.5)]}
+    with pytest.raises(TargetUnreachable) as caught:
+        chosen(CutRequest("global", keep=("macs", 0.005), curves=curves), 3, 100, 100, 10)
+    assert "no group loses more than 95% of its channels" in str(caught.value)
+    assert "allocation: {kind: uniform}" in str(caught.value)
+    with pytest.raises(TargetUnreachable) as caught:
+        chosen(CutRequest("global", keep=("macs", 0.0001)), 3, 100, 100, 10)
+    assert "uniform" not in str(caught.value)
 
 
 def test_without_any_group_no_target_can_be_reached():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paredown.algorithms.groups import SINGLE, GroupSet, after_cuts, output_layers
+from paredown.algorithms.groups import NARROW, SINGLE, GroupSet, after_cuts, output_layers
 from paredown.errors import PlanError
 from paredown.plan import Cut, Group, Member
 
@@ -60,6 +60,12 @@ def test_a_group_with_one_channel_left_is_named_among_the_layers_left_whole():
     after = after_cuts(FOUND, [Cut(group=B, remove=(0,))])
     assert [group.name for group in after.groups] == ["a.weight", "g.weight"]
     assert after.left_whole == {**FOUND.left_whole, "b": SINGLE}
+
+
+def test_a_group_with_one_channel_in_each_block_is_named_among_the_layers_left_whole():
+    after = after_cuts(FOUND, [Cut(group=BLOCKS, remove=(0, 2, 3, 4))])
+    assert [group.name for group in after.groups] == ["a.weight", "b.weight"]
+    assert after.left_whole == {**FOUND.left_whole, "g": NARROW}
 
 
 def test_cuts_of_several_rounds_add_up():

@@ -7,14 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paredown.algorithms.allocation import CutRequest, choose
+from paredown.algorithms.costs import Costs
 from paredown.algorithms.removal import removal_order, share
-from paredown.algorithms.selection import select
 from paredown.errors import PlanError
 from paredown.plan import Group, Member
 
 
 def group(name: str, size: int, blocks: int = 1) -> Group:
     return Group(name=name, size=size, members=(Member(parameter=name, axis=0, role="output"),), blocks=blocks)
+
+
+def select(groups, scores, ratio, scope, round_to=1):
+    """The cuts that a plain ratio asks for; what they cost is not looked at."""
+    lengths = [(member, group.size, member.channels) for group in groups for member in group.members]
+    shapes = {
+        member.parameter: (*[1] * member.axis, size if channels is None else len(channels))
+        for member, size, channels in lengths
+    }
+    return choose(groups, scores, CutRequest(scope, ratio=ratio, round_to=round_to), Costs(groups, shapes, [])).cuts
 
 
 def removed(cuts) -> dict[str, tuple[int, ...]]:
@@ -30,6 +41,13 @@ def test_global_compares_scores_relative_to_their_groups_mean():
     # b's numbers are a thousand times a's; relative to their means, b's channels 0 and 1 and a's 0 are the least.
     scores = [np.array([1.0, 5, 5, 5]), np.array([1000.0, 2000, 9000, 9000])]
     assert removed(select([group("a", 4), group("b", 4)], scores, 3 / 8, "global")) == {"a": (0,), "b": (0, 1)}
+
+
+def test_global_takes_the_lowest_score_where_scores_are_below_zero():
+    # Relative to its mean magnitude, 3, each of a's channels is at -5/3 to -1/3; b's are at 1.
+    scores = [np.array([-1.0, -3, -5]), np.array([2.0, 2, 2])]
+    assert removed(select([group("a", 3), group("b", 3)], scores, 2 / 6, "global")) == {"a": (1, 2)}
+    assert removed(select([group("a", 3), group("b", 3)], [scores[0], -scores[1]], 1 / 6, "global")) == {"a": (2,)}
 
 
 def test_a_tie_keeps_the_lower_index():

@@ -19,6 +19,7 @@ def test_every_network_of_the_zoo_is_a_cell():
     assert {cell.network for cell in CELLS} == {*twins.OWN, *twins.SHARED, *twins.TORCH_ONLY}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_a_cell_has_a_row_in_which_every_check_holds_or_is_a_known_gap(cell):
     rows = [line for line in TABLE.splitlines() if line.startswith(f"| `{cell.network}` | {cell.backend} |")]

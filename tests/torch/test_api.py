@@ -112,6 +112,16 @@ def test_the_spec_that_was_used_lies_in_the_directory(done):
 
 
 LIST = [(np.zeros((2, 1, 8, 8), np.float32), np.array([0, 9]))]
+
+
+def test_a_selector_that_picks_nothing_is_refused_before_anything_is_done(tmp_path):
+    steps = [FINETUNE, PRUNE | {"protect": [{"names": ["sten.*"]}]}]
+    with pytest.raises(SpecError, match="picks no layer") as caught:
+        paredown.compress(Own(), SPEC | {"steps": steps}, train=LIST, validation=LIST, out=tmp_path)
+    assert caught.value.problems[0].where == "steps[1].protect[0]"
+    assert not list(tmp_path.iterdir())
+
+
 WRONG_LOADERS = {
     "a generator": (lambda: (batch for batch in LIST), "only once", "not a generator"),
     "nothing": (list, "gave no images", "empty"),

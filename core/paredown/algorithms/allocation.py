@@ -44,7 +44,8 @@ class CutRequest:
 class Selection:
     """What goes. `reached` holds the shares of MACs, parameters and bytes that are kept.
 
-    `finest` names the last cut, where without it the target is missed and with it the network is more than 2% below.
+    `finest` says why, where the network is more than 2% below its target: it names the last cut, without which the
+    target is missed, or says that the groups decided apart alone go below it.
     """
 
     cuts: tuple[Cut, ...]
@@ -56,9 +57,9 @@ def choose(groups: Sequence[Group], scores: Sequence[FloatArray], request: CutRe
     """Decides which channels go. Ties keep the lower index; every group keeps at least one channel of each block.
 
     A target is met by the fewest cuts that bring the network to it or below. Their order: with `local` all groups lose
-    the same share, as nearly as channels allow; with `global` the lowest score goes first, relative to the mean of its
-    group; with `curves` the cut whose loss, read off the curve of its group, is the smallest (Li et al., 2017, section
-    3.2: one threshold for all).
+    the same share, as nearly as channels allow; with `global` the lowest score goes first, relative to the mean
+    magnitude in its group; with `curves` the cut whose loss, read off the curve of its group, is the smallest
+    (Li et al., 2017, section 3.2: one threshold for all).
 
     Args:
         groups: The groups that may be cut.
@@ -71,9 +72,19 @@ def choose(groups: Sequence[Group], scores: Sequence[FloatArray], request: CutRe
         TargetUnreachable: The furthest permitted cuts stay more than 2% above the target.
     """
     if (request.ratio is None) == (request.keep is None):
-        raise PlanError("a cut needs a ratio or a target", value=repr(request), expected="exactly one of both")
+        raise PlanError(
+            "a cut needs a ratio or a target",
+            value=f"ratio {request.ratio}, keep {request.keep}",
+            expected="exactly one of both",
+            remedy="give `ratio` or `keep`, and not the other",
+        )
     if [group.name for group in groups] != [group.name for group in costs.groups]:
-        raise PlanError("the costs were made for other groups", value=f"{len(costs.groups)} groups there")
+        raise PlanError(
+            "the costs were made for other groups",
+            value=f"{len(costs.groups)} groups there, {len(groups)} here",
+            expected="the same groups in the same order",
+            remedy="make the costs for the groups that may be cut",
+        )
     orders = [removal_order(group, values, request.round_to) for group, values in zip(groups, scores, strict=True)]
     steps = np.zeros(len(orders), dtype=np.int64)
     for index, order in enumerate(orders):
@@ -128,8 +139,9 @@ class _Target:
         reached = self._shares(length)
         if reached[measure] > target * (1 + TOLERANCE):
             raise unreachable(measure, target, reached[measure], self.orders, self._steps(length), request, costs)
-        is_exact = length == 0 or abs(reached[measure] - target) <= TOLERANCE * target
-        finest = None if is_exact else self._last_cut(length, measure)
+        finest = None
+        if reached[measure] < target * (1 - TOLERANCE):
+            finest = self._last_cut(length, measure) if length else _overshoot(measure, target, reached[measure])
         return Selection(cuts_at(self.orders, self._steps(length).tolist()), reached, finest)
 
     def _shortest(self, measure: Measure, target: float) -> int:
@@ -160,7 +172,17 @@ class _Target:
         return f"{channels} {plural} of group {order.group.name}: {moved:.2%} of the {measure}"
 
 
+def _overshoot(measure: Measure, target: float, reached: float) -> str:
+    return f"none: the overrides alone keep {reached:.4f} of the {measure}, below the target of {target:g}"
+
+
 def _measure(name: str) -> Measure:
     if name not in MEASURES:
-        raise PlanError("there is no such measure", where="keep", value=name, expected=f"one of {', '.join(MEASURES)}")
+        raise PlanError(
+            "there is no such measure",
+            where="keep",
+            value=name,
+            expected=f"one of {', '.join(MEASURES)}",
+            remedy="set the target in one of these",
+        )
     return name

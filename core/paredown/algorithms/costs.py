@@ -139,7 +139,12 @@ class CostPath:
     def __init__(self, costs: Costs, orders: Sequence[tuple[IntArray, IntArray]]) -> None:
         self._costs = costs
         if len(orders) != len(costs.groups):
-            raise PlanError("each group needs an order", value=len(orders), expected=f"{len(costs.groups)} orders")
+            raise PlanError(
+                "each group needs an order",
+                value=len(orders),
+                expected=f"{len(costs.groups)} orders",
+                remedy="give an order for each group that the costs were made for",
+            )
         tables, slots, owners, starts, length = [], [], [], [], 0
         for owner, ((group_slots, positions), (channels, counts)) in enumerate(
             zip(costs._members, orders, strict=True)

@@ -97,10 +97,6 @@ class GradualMasks:
         """Every `every` steps after the beginning, and at the end, whether or not it falls on one."""
         return step == self._end or (self._begin < step < self._end and (step - self._begin) % self._every == 0)
 
-    def sparsity(self, step: int) -> float:
-        """The sparsity that the schedule asks for at a step; exactly the final one from the end on."""
-        return self._ratio * self._progress(step)
-
     def update(self, step: int, weights: State) -> Mapping[str, Array]:
         """The masks at the sparsity of this step, from the weights as they are.
 

@@ -89,7 +89,13 @@ def n_m_masks(
         PlanError: n is not between 0 and m, or the criterion's scores cannot be ordered.
     """
     if not 0 < n < m:
-        raise PlanError("no such pattern", where="n_m", value=f"{n}:{m}", expected="n from 1 to m - 1")
+        raise PlanError(
+            "no such pattern",
+            where="n_m",
+            value=f"{n}:{m}",
+            expected="n from 1 to m - 1",
+            remedy="choose n below m, such as 2 of 4",
+        )
     masks: dict[str, Array] = {}
     left: dict[str, str] = {}
     for name, values in weights.items():

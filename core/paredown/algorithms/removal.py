@@ -17,7 +17,7 @@ from paredown.plan import Group, Member
 class RemovalOrder:
     """The channels of a group, least important first. What goes at once is a unit: one channel of every block.
 
-    `channels` is [blocks, units], `scores` [units], ascending, relative to the mean magnitude of the group's.
+    `channels` is [blocks, units], `scores` [units], ascending, relative to the mean magnitude in the group.
     `permitted` are the numbers of units that may be gone, ascending, zero first: those that leave a width which
     `round_to` divides.
     """

@@ -1,16 +1,15 @@
-"""Which channels go when a ratio says how many: a share of each group, or of all groups ordered together."""
+"""The cuts of several groups in one queue, by a rank; and the steps that a ratio asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from paredown.algorithms.removal import RemovalOrder, removal_order, share
+from paredown.algorithms.removal import RemovalOrder, share
 from paredown.contracts import FloatArray, IntArray
-from paredown.plan import Cut, Group
+from paredown.plan import Cut
 
 Rank = Callable[[RemovalOrder], FloatArray]
 """Where a group's cuts from each step to the next stand in the queue: [cuts, 2], the first number first."""
@@ -55,7 +54,7 @@ def queue(orders: Sequence[RemovalOrder], rank: Rank) -> Queue:
 
 
 def by_score(order: RemovalOrder) -> FloatArray:
-    """By the mean score, relative to the group's mean, of the units that go."""
+    """By the mean score, relative to the group's mean magnitude, of the units that go."""
     units = np.diff(order.permitted)
     if not len(units):
         return np.zeros((0, 2))
@@ -67,31 +66,6 @@ def by_ratio(order: RemovalOrder) -> FloatArray:
     """By the share of the group that is gone after the cut: all groups shrink alike."""
     ratios = order.counts[1:] / order.group.size
     return np.stack([ratios, np.zeros(len(ratios))], axis=1)
-
-
-def select(
-    groups: Sequence[Group],
-    scores: Sequence[FloatArray],
-    ratio: float,
-    scope: Literal["local", "global"],
-    round_to: int = 1,
-) -> tuple[Cut, ...]:
-    """Chooses the least important share of channels. Ties keep the lower index.
-
-    Args:
-        groups: The groups that may be cut.
-        scores: For each group, [size], greater is more important.
-        ratio: The share removed, of each group (`local`) or of all channels together (`global`).
-        scope: `global` divides a group's scores by their mean first, so that layers of other magnitudes compare.
-        round_to: What has to divide the widths that are left.
-
-    Returns:
-        A cut for each group that loses channels. Every group keeps at least one channel of each block.
-    """
-    orders = [removal_order(group, values, round_to) for group, values in zip(groups, scores, strict=True)]
-    if scope == "local":
-        return cuts_at(orders, [order.step_for(ratio) for order in orders])
-    return cuts_at(orders, queue(orders, by_score).steps_for(ratio).tolist())
 
 
 def cuts_at(orders: Sequence[RemovalOrder], steps: Sequence[int]) -> tuple[Cut, ...]:

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from paredown.algorithms import masks
 from paredown.algorithms.gradual import GradualMasks
+from paredown.contracts import Array
+from paredown.engine.mask_checks import nothing_removed
 from paredown.engine.stepping import StepInput
 from paredown.engine.weight_pruning import mask_plan, maskable, ratios
 from paredown.engine.workbench import Workbench
 from paredown.plan import MaskPlan
 from paredown.spec.models import DistillStep, FinetuneStep, PruneStep
 
-_LEARNING = 0.75
-"""The share of a training in which masks grow, where the schedule names no end: the rest is for recovery."""
-
 
 @dataclass(frozen=True, slots=True)
 class Gradual:
-    """A pruning under way: what masks the weights, and its step."""
+    """A pruning under way: what masks the weights, its step and place, and how many weights were masked before."""
 
     masking: GradualMasks
     step: PruneStep
+    place: str
     left_whole: dict[str, str]
+    masked_before: int
 
     def plan(self) -> MaskPlan:
-        """The masks as they stand at the end of the training."""
+        """The masks as they stand at the end of the training.
+
+        Raises:
+            NoEffectError: They remove nothing that was not masked before.
+        """
         assert self.step.ratio is not None
-        return mask_plan(self.step, self.masking.masks(), self.left_whole, {"ratio": self.step.ratio})
+        found, amount = self.masking.masks(), {"ratio": self.step.ratio}
+        if _masked(found) == self.masked_before:
+            raise nothing_removed(self.place, amount)
+        return mask_plan(self.step, found, self.left_whole, amount)
 
 
 def begin(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput) -> Gradual | None:
@@ -46,7 +57,7 @@ def begin(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput) 
     state, layers = bench.state(given.model), bench.layers(given.model)
     weights, left_whole = maskable(inner, state, layers, place)
     steps_per_epoch, _ = bench.epochs(step.train.batch_size, 0)
-    epochs = inner.schedule.end if inner.schedule.end is not None else _LEARNING * step.train.epochs
+    epochs = inner.schedule.end_epoch(step.train.epochs)
     last = step.train.epochs * steps_per_epoch - 1
     masking = GradualMasks(
         parameters=tuple(weights),
@@ -62,4 +73,8 @@ def begin(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput) 
         seed=bench.context.seed,
         initial=masks.all_true(weights),
     )
-    return Gradual(masking, inner, left_whole)
+    return Gradual(masking, inner, place, left_whole, _masked(masking.masks()))
+
+
+def _masked(found: Mapping[str, Array]) -> int:
+    return sum(int(np.count_nonzero(~mask)) for mask in found.values())

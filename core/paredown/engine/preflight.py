@@ -8,6 +8,9 @@ from paredown.spec.base import Frozen
 from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec
 
 _ALWAYS = ("load_model", "save", "restore", "measure", "evaluate", "fold", "export")
+_GIVEN = tuple(hook for hook in _ALWAYS if hook != "load_model")
+"""What is asked where the network is the caller's, and no zoo builds it."""
+
 _TRAINING = "distill"
 
 
@@ -41,7 +44,7 @@ def problems(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
 
 def hooks(spec: Spec) -> tuple[str, ...]:
     """The hooks that a run of the spec asks of its backend."""
-    asked = list(_ALWAYS)
+    asked = list(_ALWAYS if spec.model is not None else _GIVEN)
     if spec.baseline is not None and spec.baseline.epochs:
         asked.append(_TRAINING)
     if any(isinstance(step, PruneStep) and step.recover for step in spec.steps):

@@ -18,6 +18,7 @@ from paredown.engine.baseline import prepare_baseline
 from paredown.engine.deployment import Deployment, as_figures, deploy
 from paredown.engine.given import GivenWorkbench
 from paredown.engine.journal import Journal, cuts_of, read_plan
+from paredown.engine.preflight import require_able
 from paredown.engine.selectors import require_matches
 from paredown.engine.stepping import Masks, StepInput, StepOutput, masks_after
 from paredown.engine.steps import perform
@@ -86,12 +87,19 @@ def run_one(
 
 
 def run_given(bench: GivenWorkbench, directory: Path, notes: tuple[str, ...]) -> tuple[Model, RunResult]:
-    """Compresses a network that the caller holds; the directory is started over, since a given object has no name."""
+    """Compresses a network that the caller holds; the directory is started over, since a given object has no name.
+
+    Raises:
+        UnsupportedError: The backend cannot do a part of the spec.
+        SpecError: A selector picks no layer. Either is raised before anything is removed or trained.
+    """
     Journal.require_given(directory)
+    used = bench.spec.model_copy(update={"model": None, "data": None, "baseline": None})
+    require_able(bench.manager, used, bench.backend)
+    require_matches(bench)
     files.remove_directory(directory)
     journal = Journal.open(directory, {"spec": work_hash(bench.spec), "backend": bench.backend, "given": True})
-    unused = {"model": None, "data": None, "baseline": None}
-    files.write_json(directory / SPEC, bench.spec.model_copy(update=unused).model_dump(mode="json"))
+    files.write_json(directory / SPEC, used.model_dump(mode="json"))
     baseline = bench.build()
     files.write_state(directory / _BASELINE_WEIGHTS, bench.state(baseline))
     journal.finish_baseline(_BASELINE_WEIGHTS, notes)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from paredown.engine import exporting, gradual
 from paredown.engine.channel_pruning import prune_channels
 from paredown.engine.evidence import change, sparsity, unchanged
+from paredown.engine.mask_checks import require_held, shapes
 from paredown.engine.stepping import StepInput, StepOutput
 from paredown.engine.training import LABELS_ONLY, plan_training, planned_losses, train
 from paredown.engine.weight_pruning import prune_weights
@@ -87,15 +86,21 @@ def _quantize(bench: Workbench, step: QuantizeStep, given: StepInput) -> StepOut
 
 
 def _apply(bench: Workbench, step: Frozen, given: StepInput) -> StepOutput:
+    kind, place = str(getattr(step, "kind", "")), f"steps[{given.index}]"
     before = bench.state(given.model)
     outcome = bench.manager.apply_step(bench.backend, given.model, step, bench.context)
     after = bench.state(outcome.model)
     if unchanged(before, after) and not outcome.evidence:
         raise NoEffectError(
-            "the step changed nothing", where=f"steps[{given.index}]", value=str(getattr(step, "kind", step))
+            "the step changed nothing",
+            where=place,
+            value=kind,
+            expected="other weights, or evidence of what was found",
+            remedy="choose settings with which it does something, or leave the step out",
         )
-    shapes = [{name: np.shape(values) for name, values in state.items()} for state in (before, after)]
-    return StepOutput(outcome.model, None, dict(outcome.evidence), replayable=shapes[0] == shapes[1])
+    owner = bench.manager.registry.step_owner(kind)
+    require_held(given.masks, before, after, kind=kind, owner=owner, place=place)
+    return StepOutput(outcome.model, None, dict(outcome.evidence), replayable=shapes(before) == shapes(after))
 
 
 _OWN: dict[type[Any], Callable[[Workbench, Any, StepInput], StepOutput]] = {

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
 
 from paredown.algorithms import masks
 from paredown.contracts import Array, LayerInfo, State
 from paredown.engine.evidence import change, sparsity
+from paredown.engine.mask_checks import nothing_removed
 from paredown.engine.selectors import select
 from paredown.engine.stepping import Masks, StepInput, StepOutput
 from paredown.engine.workbench import Workbench
-from paredown.errors import NoEffectError, UnsupportedError
+from paredown.errors import UnsupportedError
 from paredown.plan import Mask, MaskPlan
 from paredown.spec.models import PruneStep
 
@@ -31,13 +34,7 @@ def prune_weights(bench: Workbench, step: PruneStep, given: StepInput) -> StepOu
     after_state = bench.state(outcome.model)
     after = {"sparsity": sparsity(after_state, parameters), "validation": bench.metrics(outcome.model, "validation")}
     if after["sparsity"] == before["sparsity"]:
-        raise NoEffectError(
-            "pruning set no weight to zero that was not zero before",
-            where=place,
-            value=str(plan.amount),
-            expected="a ratio that removes at least one weight",
-            remedy="raise `ratio`, or leave the step out",
-        )
+        raise nothing_removed(place, plan.amount)
     evidence = {
         "masked_layers": len(plan.masks),
         "left_whole": plan.left_whole,
@@ -106,7 +103,9 @@ def mask_plan(
 def maskable(
     step: PruneStep, state: State, layers: Sequence[LayerInfo], place: str
 ) -> tuple[dict[str, Array], dict[str, str]]:
-    """The weights that may be masked, in the order of definition, and the layers left whole, with the reason.
+    """The weights that may be masked, in the order of definition, and what is left whole, with the reason.
+
+    Left whole are layers, and by their own names weights that are no layer's only one (`attention.in_proj_weight`).
 
     Raises:
         UnsupportedError: There is none.
@@ -114,7 +113,7 @@ def maskable(
     protected: set[str] = set()
     for index, selector in enumerate(step.protect):
         protected |= select(selector, layers, f"{place}.protect[{index}]")
-    names = {f"{layer.name}.weight" for layer in layers if layer.kind in ("conv", "linear")}
+    names = {f"{layer.name}.weight" for layer in layers if _is_maskable(layer)}
     weights = {name: values for name, values in state.items() if name in names and _layer(name) not in protected}
     if not weights:
         raise UnsupportedError(
@@ -124,7 +123,24 @@ def maskable(
             expected="at least one convolution or Linear layer that is not protected",
             remedy="protect less, or leave the step out",
         )
-    return weights, dict.fromkeys(sorted(protected), "protected by the spec")
+    return weights, _other_weights(state, names, layers) | dict.fromkeys(sorted(protected), "protected by the spec")
+
+
+def _is_maskable(layer: LayerInfo) -> bool:
+    # A transposed convolution's weight is [in, out, ...]: the input channels of n_m would be its outputs.
+    return layer.kind in ("conv", "linear") and "Transpose" not in layer.type
+
+
+def _other_weights(state: State, names: Collection[str], layers: Sequence[LayerInfo]) -> dict[str, str]:
+    """The weights of two axes and more that no mask goes on, with the reason."""
+    types = {f"{layer.name}.weight": layer.type for layer in layers}
+    found = [name for name in state if name.endswith("weight") and np.ndim(state[name]) > 1 and name not in names]
+    return {
+        name.removesuffix(".weight"): f"its type is {types[name]}, and masks go on convolutions and Linear layers"
+        if name in types
+        else "no convolution or Linear layer that the network calls holds it as its weight"
+        for name in found
+    }
 
 
 def ratios(step: PruneStep, weights: Mapping[str, Array], layers: Sequence[LayerInfo], place: str) -> dict[str, float]:

@@ -12,8 +12,6 @@ from paredown.spec.schema import get_part
 from paredown.spec.vocabulary import Vocabulary
 
 _EXAMPLE = "schedule: {kind: cubic}"
-_TRAINED_SHARE = 0.75
-"""Where `end` is not given, the share of the training after which masks no longer grow."""
 
 
 def check_during(
@@ -89,7 +87,7 @@ def _times(schedule: CubicSparsity, epochs: int, path: DataPath, document: Docum
             remedy="choose an earlier epoch, or train longer",
         )
         return
-    end = _TRAINED_SHARE * epochs if schedule.end is None else schedule.end
+    end = schedule.end_epoch(epochs)
     if schedule.begin >= end:
         named = "`end`" if schedule.end is not None else "where masks stop to grow without an `end`"
         yield document.problem(

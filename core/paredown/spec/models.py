@@ -159,6 +159,10 @@ class CubicSparsity(Frozen):
     end: Annotated[float | None, Field(gt=0)] = None
     every: PositiveInt = 10
 
+    def end_epoch(self, epochs: int) -> float:
+        """The epoch at which masks are full, in a training of so many epochs."""
+        return self.end if self.end is not None else 0.75 * epochs
+
 
 class PruneStep(Frozen):
     """Removes the least important channels, coupled layers together, or sets single weights to zero.
