@@ -21,7 +21,7 @@ from typing import Any
 import figure
 import table
 from settings import NETWORKS, OUT, ROOT, SEEDS, Backend, Cell, baseline_path, pilot, trial
-from summary import choose_scope, summarise
+from summary import choose_scope, so_far, summarise
 
 from paredown import files
 
@@ -59,6 +59,13 @@ def main() -> int:
     print(f"{(time.monotonic() - start) / 60:.1f} minutes")
     bounds = [one["bound"] for one in results["comparisons"].values() if "bound" in one]
     return 0 if all(bound == "kept" for bound in bounds) else 1
+
+
+def write_so_far() -> None:
+    """Writes what an unfinished run holds, marked as such: `run.py --so-far`."""
+    cells = list(dict.fromkeys([*pilot(), *trial("global")]))
+    found = [files.read_json(cell.path) for cell in cells if cell.path.is_file()]
+    files.write_json(RESULTS / "pruning.json", so_far(found, len(cells)))
 
 
 def _trained(network: str, seed: int) -> bool:
@@ -103,4 +110,7 @@ def _process(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:] == ["--so-far"]:
+        write_so_far()
+    else:
+        sys.exit(main())

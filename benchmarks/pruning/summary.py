@@ -8,7 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
-from settings import BASELINE, CRITERIA, DATA, NETWORKS, PACKAGES, RECOVERY, ROOT, SENSITIVITY_TARGET, TARGETS, Scope
+from settings import (
+    BASELINE,
+    CRITERIA,
+    DATA,
+    NETWORKS,
+    PACKAGES,
+    RECOVERY,
+    ROOT,
+    SEEDS,
+    SENSITIVITY_TARGET,
+    TARGETS,
+    Scope,
+)
 
 from paredown.engine.provenance import OURS, gather
 from paredown.manager import Manager
@@ -106,6 +118,28 @@ def summarise(results: list[Result], scope: Scope, pilot: dict[str, float]) -> d
         "comparisons": comparisons,
         "cells": [_row(result) for result in results],
     }
+
+
+def so_far(results: list[Result], wanted: int) -> dict[str, Any]:
+    """What an unfinished run holds: the finished cells, and no comparison but those whose pairs are all there."""
+    ours, peer = ("torch", "l2", "global"), ("torch", "torch-pruning", "global")
+    is_complete = _complete(results, ours) and _complete(results, peer)
+    compared = {"l2 minus torch-pruning": compare(results, ours, peer, TARGETS)} if is_complete else {}
+    return {
+        "complete": False,
+        "finished_cells": len(results),
+        "wanted_cells": wanted,
+        "commit": _commit(),
+        "provenance": _provenance(),
+        "recipe": {"data": DATA, "baseline": BASELINE, "recovery": RECOVERY},
+        "comparisons": compared,
+        "cells": [_row(result) for result in results],
+    }
+
+
+def _complete(results: list[Result], method: Method) -> bool:
+    found = {(r["cell"]["network"], r["cell"]["seed"], r["cell"]["target"]) for r in results if _method(r) == method}
+    return len(found) == len(NETWORKS) * len(SEEDS) * len(TARGETS)
 
 
 def verdict(found: Mapping[str, Any]) -> str:
