@@ -150,8 +150,8 @@ def test_overrides_and_protected_layers_have_their_own_share(run):
         (PRUNE | {"protect": [{"names": ["conv9"]}]}, "picks no layer"),
         (PRUNE | {"overrides": [{"select": {"types": ["depthwise"]}, "ratio": 0.5}]}, "picks no layer"),
         (PRUNE | {"protect": [{"types": ["conv", "linear"]}]}, "can be cut"),
-        ({"kind": "prune", "criterion": {"kind": "l1"}, "keep": {"macs": 0.0001}}, "how far"),
-        ({"kind": "prune", "granularity": "n_m", "n": 2, "m": 7, "criterion": {"kind": "l1"}}, "N:M"),
+        ({"kind": "prune", "criterion": {"kind": "l1"}, "keep": {"macs": 0.0001}}, "at the furthest"),
+        ({"kind": "prune", "granularity": "n_m", "n": 2, "m": 7, "criterion": {"kind": "l1"}}, "fits no layer"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_error_and_no_result(tmp_path, baseline_cache, step, expected):
