@@ -11,7 +11,7 @@ import numpy as np
 from paredown.contracts import Activity, MeasureRequest
 from paredown.errors import ModelError
 from paredown_paddle.framework import paddle
-from paredown_paddle.modes import evaluating
+from paredown_paddle.modes import measured_copy
 from paredown_paddle.names import named_layers
 
 
@@ -40,23 +40,22 @@ class _Sums:
 def measure_activations(model: Any, request: MeasureRequest) -> dict[str, Activity]:
     """The activity of the input channels of each layer asked for, over all images; all calls of a layer together.
 
-    Channels lie on axis 1, and on the last one for Linear layers.
+    A copy of the network is measured, in evaluation mode and float64. Channels lie on axis 1, and on the last one for
+    Linear layers.
 
     Raises:
         ModelError: When a layer is not in the network, or is never called.
     """
-    layers = {name: layer for name, layer in named_layers(model) if name}
+    copied, dtype = measured_copy(model, request.input_shape)
+    layers = {name: layer for name, layer in named_layers(copied) if name}
     for name in request.layer_names:
         _check(name, layers)
     sums = {name: _Sums() for name in request.layer_names}
-    handles = [layers[name].register_forward_pre_hook(each.on_input) for name, each in sums.items()]
-    try:
-        with evaluating(model), paddle.no_grad():
-            for images, _ in request.batches:
-                model(paddle.to_tensor(np.ascontiguousarray(images, dtype=np.float32)))
-    finally:
-        for handle in handles:
-            handle.remove()
+    for name, each in sums.items():
+        layers[name].register_forward_pre_hook(each.on_input)
+    with paddle.no_grad():
+        for images, _ in request.batches:
+            copied(paddle.to_tensor(np.ascontiguousarray(images), dtype=dtype))
     for name, each in sums.items():
         if not each.values:
             raise ModelError(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,15 +11,15 @@ import numpy as np
 from paredown.contracts import Axis, FloatArray, MeasureRequest
 from paredown.errors import ModelError, PlanError
 from paredown_paddle.framework import paddle
-from paredown_paddle.modes import evaluating
+from paredown_paddle.modes import measured_copy
 from paredown_paddle.names import Slot, is_batch_norm, tensors
 
 
 def measure_gradients(model: Any, request: MeasureRequest) -> dict[Axis, FloatArray]:
     """Weight times gradient of the loss, summed over all other axes: for each axis [batches, positions], float64.
 
-    The network is in evaluation mode meanwhile; parameters that do not learn are measured like the others, and
-    gradients that somebody accumulated stay as they are.
+    A copy of the network is measured, in evaluation mode and float64; parameters that do not learn are measured like
+    the others.
 
     Raises:
         PlanError: When an axis is one that the network does not have, or of statistics, which have no gradient.
@@ -29,27 +28,28 @@ def measure_gradients(model: Any, request: MeasureRequest) -> dict[Axis, FloatAr
     loss = request.loss
     if loss is None:
         raise ModelError("gradients need a loss", where="measure gradients", remedy="give `loss` with the request")
-    slots = {name: slot for name, slot in tensors(model).items() if _is_parameter(slot)}
+    copied, dtype = measured_copy(model, request.input_shape)
+    slots = {name: slot for name, slot in tensors(copied).items() if _is_parameter(slot)}
     for name, axis in request.axes:
         _check(name, axis, slots)
     layers = {id(slots[name].layer) for name, _ in request.axes}
     # Whole layers: Paddle gives a BatchNorm's scale no gradient where its shift has none, and the reverse.
     asked = {name: slot for name, slot in slots.items() if id(slot.layer) in layers}
     found: dict[Axis, list[FloatArray]] = {axis: [] for axis in request.axes}
-    with evaluating(model), _learning([slot.tensor for slot in asked.values()]):
-        for images, labels in request.batches:
-            outputs = model(paddle.to_tensor(np.ascontiguousarray(images, dtype=np.float32)))
-            value = loss(outputs, None, paddle.to_tensor(np.ascontiguousarray(labels)), {})
-            products = _products(value, asked)
-            for name, axis in request.axes:
-                found[name, axis].append(_reduced(products[name], slots[name].axis(axis)))
+    for slot in asked.values():
+        slot.tensor.stop_gradient = False
+    for images, labels in request.batches:
+        outputs = copied(paddle.to_tensor(np.ascontiguousarray(images), dtype=dtype))
+        value = loss(outputs, None, paddle.to_tensor(np.ascontiguousarray(labels)), {})
+        products = _products(value, asked)
+        for name, axis in request.axes:
+            found[name, axis].append(_reduced(products[name], slots[name].axis(axis)))
     return {axis: np.stack(rows) if rows else _nothing(slots, axis) for axis, rows in found.items()}
 
 
 def _products(loss: Any, asked: Mapping[str, Slot]) -> dict[str, Any]:
     """Weight times gradient of each parameter, float64; zero where the loss does not depend on it."""
     parameters = [slot.tensor for slot in asked.values()]
-    # Not `backward`, which would add to the gradients that the parameters may hold.
     gradients = paddle.grad(loss, parameters, allow_unused=True)
     with paddle.no_grad():
         return {
@@ -72,19 +72,6 @@ def _reduced(product: Any, axis: int) -> FloatArray:
 def _nothing(slots: Mapping[str, Slot], axis: Axis) -> FloatArray:
     name, position = axis
     return np.zeros((0, slots[name].shape[position]))
-
-
-@contextlib.contextmanager
-def _learning(parameters: Sequence[Any]) -> Iterator[None]:
-    """Lets parameters have gradients for a while."""
-    before = [parameter.stop_gradient for parameter in parameters]
-    try:
-        for parameter in parameters:
-            parameter.stop_gradient = False
-        yield
-    finally:
-        for parameter, stopped in zip(parameters, before, strict=True):
-            parameter.stop_gradient = stopped
 
 
 def _is_parameter(slot: Slot) -> bool:

@@ -11,7 +11,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from paredown.contracts import Activity, MeasureRequest
 from paredown.errors import ModelError
-from paredown_torch.model import device_of, evaluation_mode
+from paredown_torch.model import device_of, measured_copy
 
 
 @dataclass(slots=True)
@@ -33,14 +33,16 @@ class _Sums:
 
 
 def measure(model: nn.Module, request: MeasureRequest) -> dict[str, Activity]:
-    """Mean absolute value and share of zeros of each input channel of the named layers, in evaluation mode.
+    """Mean absolute value and share of zeros of each input channel of the named layers.
 
-    The channels of a convolution lie on axis 1, those of any other layer on the last axis. Nothing is kept but sums.
+    A copy of the network is measured, in evaluation mode and float64. The channels of a convolution lie on axis 1,
+    those of any other layer on the last axis. Nothing is kept but sums.
 
     Raises:
         ModelError: A name is no layer, or no image reached a layer.
     """
-    modules = dict(model.named_modules())
+    copied, dtype = measured_copy(model, request.input_shape)
+    modules = dict(copied.named_modules())
     sums = {name: _Sums() for name in request.layer_names}
     for name in sums:
         if name not in modules:
@@ -50,25 +52,21 @@ def measure(model: nn.Module, request: MeasureRequest) -> dict[str, Activity]:
                 expected="a layer of this network",
                 remedy="name layers as `measure` tells them",
             )
-    handles = [_watch(modules[name], found) for name, found in sums.items()]
-    try:
-        with evaluation_mode(model), torch.no_grad():
-            for images, _ in request.batches:
-                batch = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
-                model(batch.to(device_of(model)))
-    finally:
-        for handle in handles:
-            handle.remove()
+    for name, found in sums.items():
+        _watch(modules[name], found)
+    with torch.no_grad():
+        for images, _ in request.batches:
+            copied(torch.from_numpy(np.ascontiguousarray(images)).to(device_of(copied), dtype))
     return {name: _activity(name, found) for name, found in sums.items()}
 
 
-def _watch(module: nn.Module, sums: _Sums) -> torch.utils.hooks.RemovableHandle:
+def _watch(module: nn.Module, sums: _Sums) -> None:
     axis = 1 if isinstance(module, _ConvNd) else -1
 
     def before(_: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
         sums.add(args[0], axis)
 
-    return module.register_forward_pre_hook(before)
+    module.register_forward_pre_hook(before)
 
 
 def _activity(name: str, sums: _Sums) -> Activity:

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import nn
 
 from paredown.contracts import Array, Axis, FloatArray, MeasureRequest
 from paredown.errors import ModelError
-from paredown_torch.model import device_of, evaluation_mode
+from paredown_torch.model import device_of, measured_copy
 
 
 def measure(model: nn.Module, request: MeasureRequest) -> dict[Axis, FloatArray]:
     """Weight times gradient of the loss, summed over the other axes, for each batch: [batches, positions], float64.
 
-    The network is in evaluation mode, frozen parameters are measured like the others, and all is left as it was.
+    A copy of the network is measured, in evaluation mode and float64; frozen parameters are measured like the others.
 
     Raises:
         ModelError: An axis is none of a parameter of the network.
     """
     assert request.loss is not None, "core gives the loss that gradients are measured with"
-    measured = _measured(model, request)
+    copied, dtype = measured_copy(model, request.input_shape)
+    copied.requires_grad_(True)
+    measured = _measured(copied, request)
     rows: dict[Axis, list[torch.Tensor]] = {axis: [] for axis in request.axes}
-    with evaluation_mode(model), _differentiable(list(measured.values())), torch.enable_grad():
+    with torch.enable_grad():
         for images, labels in request.batches:
-            loss = request.loss(model(_tensor(images, np.float32, model)), None, _tensor(labels, np.int64, model), {})
-            # Not backward(): that would write into the gradients that the caller's parameters hold.
+            outputs = copied(_tensor(images, dtype, copied))
+            loss = request.loss(outputs, None, _tensor(labels, torch.int64, copied), {})
             gradients = torch.autograd.grad(loss, list(measured.values()), materialize_grads=True)
             for (name, parameter), gradient in zip(measured.items(), gradients, strict=True):
                 product = parameter.detach().double() * gradient.double()
@@ -51,17 +50,5 @@ def _measured(model: nn.Module, request: MeasureRequest) -> dict[str, nn.Paramet
     return {name: parameters[name] for name, _ in request.axes}
 
 
-def _tensor(array: Array, dtype: type[np.generic], model: nn.Module) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=dtype)).to(device_of(model))
-
-
-@contextlib.contextmanager
-def _differentiable(parameters: list[nn.Parameter]) -> Iterator[None]:
-    frozen = [parameter for parameter in parameters if not parameter.requires_grad]
-    for parameter in frozen:
-        parameter.requires_grad_(True)
-    try:
-        yield
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad_(False)
+def _tensor(array: Array, dtype: torch.dtype, model: nn.Module) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device_of(model), dtype)

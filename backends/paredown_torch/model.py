@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import difflib
 from collections.abc import Iterator, Mapping
 
@@ -88,6 +89,22 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True
+
+
+def measured_copy(model: nn.Module, input_shape: tuple[int, int, int]) -> tuple[nn.Module, torch.dtype]:
+    """A copy to measure on, in evaluation mode, and the dtype that it computes in.
+
+    That is float64, in which both frameworks find the same numbers: float32's rounding puts a value that lies on
+    the kink of a ReLU to different sides. A network or device that cannot compute in float64 is measured in float32.
+    """
+    copied = copy.deepcopy(model).eval()
+    try:
+        doubled = copy.deepcopy(copied).double()
+        with torch.no_grad():
+            doubled(torch.zeros(1, *input_shape, dtype=torch.float64, device=device_of(doubled)))
+    except (RuntimeError, TypeError):
+        return copied, torch.float32
+    return doubled, torch.float64
 
 
 def tensors(model: nn.Module) -> dict[str, torch.Tensor]:

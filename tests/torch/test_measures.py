@@ -29,12 +29,13 @@ def test_gradients_are_those_of_a_backward_pass_by_hand(build, batches):
     model = build("cnn", 1, 8)
     found = plugin.measure("torch", model, request("gradients", batches, loss=losses.hard_label, axes=AXES)).gradients
 
+    model.double()
     for row, (images, labels) in enumerate(batches):
         model.zero_grad()
-        nn.functional.cross_entropy(model(torch.from_numpy(images)), torch.from_numpy(labels)).backward()
+        nn.functional.cross_entropy(model(torch.from_numpy(images).double()), torch.from_numpy(labels)).backward()
         for name, axis in AXES:
             parameter = model.get_parameter(name)
-            product = (parameter.detach().double() * parameter.grad.double()).numpy()
+            product = (parameter.detach() * parameter.grad).numpy()
             others = tuple(other for other in range(product.ndim) if other != axis)
             assert found[name, axis].dtype == np.float64
             assert np.allclose(found[name, axis][row], product.sum(axis=others), rtol=1e-9, atol=1e-15)
