@@ -26,7 +26,7 @@ from paredown.algorithms.initialization import draw
 from paredown.contracts import Model, State
 from paredown.deploy.files import to_bytes
 from paredown.deploy.qdq import write_qdq
-from paredown.engine import coupling, exporting, pruning
+from paredown.engine import coupling, exporting, pruning, scoring
 from paredown.engine.runner import run_one
 from paredown.manager import Manager
 from paredown.plan import PrunePlan
@@ -61,7 +61,7 @@ def decide(bench: AgreementBench, model: Model, directory: Path) -> dict[str, Pr
         plans[name] = pruning.decide(bench, step, model, state, found).plan
         files.write_json(directory / f"plan-{name}.json", plans[name].model_dump(mode="json"))
         if name in MEASURED:
-            np.savez(directory / f"scores-{name}.npz", **pruning.scores(bench, step, model, state, found))
+            np.savez(directory / f"scores-{name}.npz", **scoring.scores(bench, step, model, state, found))
     return plans
 
 

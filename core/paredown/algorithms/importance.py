@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 
 from paredown.algorithms.criteria.chance import seeded
-from paredown.algorithms.reading import Reading, is_depthwise, read_activity
+from paredown.algorithms.reading import Reading, read_activity
 from paredown.algorithms.slices import axis_channels, member_slices, positions_per_channel
 from paredown.contracts import Activity, Axis, ChannelSlices, Criterion, FloatArray, IntArray, State
 from paredown.errors import PlanError
 from paredown.plan import Group, Member
-
-__all__ = ["is_depthwise", "score"]
 
 
 def score(

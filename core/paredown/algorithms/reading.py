@@ -50,7 +50,7 @@ def read_activity(group: Group, state: State, activity: Mapping[str, Activity]) 
     return readings
 
 
-def is_depthwise(shape: tuple[int, ...]) -> bool:
+def may_be_depthwise(shape: tuple[int, ...]) -> bool:
     """Whether a weight of this shape ([out, in / blocks, ...]) may be a depthwise convolution's."""
     return len(shape) > 2 and shape[1] == 1 and shape[0] > 1
 
@@ -68,7 +68,7 @@ def _input_positions(member: Member, shape: tuple[int, ...], length: int, inputs
             )
         return np.arange(inputs) % length
     # With one input a convolution to many channels has the same shape: it reads an image, not the group.
-    passes_through = member.axis == 0 and is_depthwise(shape) and inputs > 1 and length % inputs == 0
+    passes_through = member.axis == 0 and may_be_depthwise(shape) and inputs > 1 and length % inputs == 0
     return np.arange(inputs) * (length // inputs) if passes_through else None
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from paredown.algorithms import allocation, importance
+from paredown.algorithms import allocation
 from paredown.algorithms.costs import Costs
-from paredown.algorithms.groups import GroupSet, layer_of, output_layers
-from paredown.contracts import Activity, Axis, FloatArray, IntArray, LayerInfo, MeasureRequest, Model, State
+from paredown.algorithms.groups import GroupSet, output_layers
+from paredown.contracts import FloatArray, LayerInfo, Model, State
 from paredown.engine.amounts import Part, amount, request
-from paredown.engine.selectors import select
+from paredown.engine.scoring import scores
+from paredown.engine.selectors import protected_layers, select
 from paredown.engine.workbench import Workbench
 from paredown.errors import NoEffectError, SpecError, UnsupportedError
 from paredown.plan import Cut, Group, PrunePlan
@@ -117,35 +117,11 @@ def unscored(step: PruneStep) -> str:
     return f"the criterion `{step.criterion.kind}` has nothing to score its channels by"
 
 
-def scores(
-    bench: Workbench, step: PruneStep, model: Model, state: State, groups: GroupSet
-) -> dict[str, FloatArray | None]:
-    """The importance of every channel by the name of its group; None for a group that the criterion cannot score."""
-    criterion = bench.manager.registry.implementation("criterion", step.criterion.kind)
-    needs = bench.manager.registry.components["criterion", step.criterion.kind].needs
-    gradients = _gradients(bench, step, model, groups) if "gradients" in needs else {}
-    activity = _activity(bench, step, model, state, groups) if "activations" in needs else {}
-    return {
-        group.name: importance.score(
-            group,
-            state,
-            criterion,
-            step.criterion,
-            gradients=gradients,
-            activity=activity,
-            seed=bench.context.seed,
-        )
-        for group in groups.groups
-    }
-
-
 def _permitted(
     step: PruneStep, groups: GroupSet, layers: tuple[LayerInfo, ...], place: str
 ) -> tuple[tuple[Group, ...], dict[str, str]]:
     """The groups that the spec does not protect, and all that is left whole, with reasons."""
-    protected: set[str] = set()
-    for index, selector in enumerate(step.protect):
-        protected |= select(selector, layers, f"{place}.protect[{index}]")
+    protected = protected_layers(step.protect, layers, place)
     left_whole = dict(groups.left_whole)
     permitted = []
     for group in groups.groups:
@@ -187,48 +163,6 @@ def _require_some(bench: Workbench, step: PruneStep, groups: list[Group], left_w
             value="; ".join(f"{layer}: {reason}" for layer, reason in list(left_whole.items())[:3]) or "no layers",
             remedy="leave the pruning step out, protect less, or choose another network or criterion",
         )
-
-
-def _gradients(bench: Workbench, step: PruneStep, model: Model, groups: GroupSet) -> Mapping[Axis, FloatArray]:
-    axes = dict.fromkeys(
-        (member.parameter, member.axis)
-        for group in groups.groups
-        for member in group.members
-        if member.role != "buffer"
-    )
-    request = MeasureRequest(
-        "gradients",
-        bench.input_shape,
-        batches=_calibration(bench, step),
-        loss=bench.manager.registry.implementation("distill_loss", "hard_label", backend=bench.backend),
-        axes=tuple(axes),
-    )
-    return bench.manager.measure(bench.backend, model, request).gradients
-
-
-def _activity(
-    bench: Workbench, step: PruneStep, model: Model, state: State, groups: GroupSet
-) -> Mapping[str, Activity]:
-    readers = dict.fromkeys(
-        layer_of(member.parameter)
-        for group in groups.groups
-        for member in group.members
-        if member.role == "input"
-        or (member.role == "output" and importance.is_depthwise(state[member.parameter].shape))
-    )
-    request = MeasureRequest(
-        "activations", bench.input_shape, batches=_calibration(bench, step), layer_names=tuple(readers)
-    )
-    return bench.manager.measure(bench.backend, model, request).activations
-
-
-def _calibration(bench: Workbench, step: PruneStep) -> list[tuple[FloatArray, IntArray]]:
-    """The first training images, in order, in batches."""
-    options: Any = step.criterion
-    images, labels = bench.split("train")
-    starts = range(0, min(options.samples, len(labels)), options.batch_size)
-    stops = [min(start + options.batch_size, options.samples) for start in starts]
-    return [(images[start:stop], labels[start:stop]) for start, stop in zip(starts, stops, strict=True)]
 
 
 def _known(values: FloatArray | None) -> FloatArray:

@@ -48,6 +48,18 @@ def select(selector: Selector, layers: Sequence[LayerInfo], place: str) -> set[s
     return found
 
 
+def protected_layers(protect: Sequence[Selector], layers: Sequence[LayerInfo], place: str) -> set[str]:
+    """The names of the layers that a step's `protect` picks; `place` is where the step stands in the spec.
+
+    Raises:
+        SpecError: A selector picks none.
+    """
+    found: set[str] = set()
+    for index, selector in enumerate(protect):
+        found |= select(selector, layers, f"{place}.protect[{index}]")
+    return found
+
+
 def _selectors(spec: Spec) -> Iterator[tuple[str, Selector]]:
     for index, step in enumerate(spec.steps):
         place = f"steps[{index}]"
@@ -86,10 +98,10 @@ def _type(layer: LayerInfo) -> str:
 
 
 def _roles(layers: Sequence[LayerInfo], weighted: Sequence[LayerInfo]) -> dict[str, set[str]]:
-    return {"classifier": output_layers(layers), "stem": {layer.name for layer in weighted[:1]}}
+    return {"classifier": returned_layers(layers), "stem": {layer.name for layer in weighted[:1]}}
 
 
-def output_layers(layers: Sequence[LayerInfo]) -> set[str]:
+def returned_layers(layers: Sequence[LayerInfo]) -> set[str]:
     """The layers with weights whose outputs the network returns; where none can be told, the last one."""
     by_name = {layer.name: layer for layer in layers}
     found = {_weighted_source(layer, by_name) for layer in layers if layer.is_output} - {None}

@@ -10,7 +10,7 @@ import numpy as np
 from paredown.algorithms.groups import GroupSet
 from paredown.algorithms.removal import removal_order
 from paredown.contracts import FloatArray, Model, State
-from paredown.engine import pruning
+from paredown.engine import scoring
 from paredown.engine.known_points import KnownPoints
 from paredown.engine.workbench import Workbench
 from paredown.plan import Cut, Group
@@ -53,7 +53,7 @@ def curves(
         really removed, ascending; a gain is negative.
     """
     ratios = step.allocation.ratios if isinstance(step.allocation, SensitivityAllocation) else DEFAULT_RATIOS
-    known = pruning.scores(bench, step, model, state, groups) if scores is None else scores
+    known = scoring.scores(bench, step, model, state, groups) if scores is None else scores
     found = measure(bench, model, state, groups, known, ratios)
     return {
         curve.group: tuple({point.removed / curve.channels: point.drop for point in curve.points}.items())

@@ -7,7 +7,7 @@ from pathlib import Path
 from paredown import files
 from paredown.algorithms.groups import output_layers
 from paredown.contracts import RunContext, State
-from paredown.engine import coupling, provenance, pruning
+from paredown.engine import coupling, provenance, pruning, scoring
 from paredown.engine.baseline import digest, prepare_baseline
 from paredown.engine.sensitivity import DEFAULT_RATIOS, measure
 from paredown.engine.workbench import Report, Workbench, _silent
@@ -56,7 +56,7 @@ def run_sensitivity(
     _keep_only(bench, directory, state, fresh=fresh)
     report("stage", text="coupled channels")
     groups = coupling.find(bench, directory, state)
-    scores = pruning.scores(bench, step, model, state, groups)
+    scores = scoring.scores(bench, step, model, state, groups)
     left_whole = dict(groups.left_whole)
     for group in groups.groups:
         if scores[group.name] is None:

@@ -10,7 +10,7 @@ from paredown.algorithms import masks
 from paredown.contracts import Array, LayerInfo, State
 from paredown.engine.evidence import change, sparsity
 from paredown.engine.mask_checks import nothing_removed
-from paredown.engine.selectors import select
+from paredown.engine.selectors import protected_layers, select
 from paredown.engine.stepping import Masks, StepInput, StepOutput
 from paredown.engine.workbench import Workbench
 from paredown.errors import UnsupportedError
@@ -110,9 +110,7 @@ def maskable(
     Raises:
         UnsupportedError: There is none.
     """
-    protected: set[str] = set()
-    for index, selector in enumerate(step.protect):
-        protected |= select(selector, layers, f"{place}.protect[{index}]")
+    protected = protected_layers(step.protect, layers, place)
     names = {f"{layer.name}.weight" for layer in layers if _is_maskable(layer)}
     weights = {name: values for name, values in state.items() if name in names and _layer(name) not in protected}
     if not weights:
