@@ -122,7 +122,7 @@ GAIN = 1.3
 for one of which a ReLU takes half (He et al., 2015)."""
 
 
-def strengthened(values: Array) -> Array:
+def strengthened(values: Array, gain: float = GAIN) -> Array:
     """A convolution's weights, scaled so that the image reaches the outputs and is not blown up on the way.
 
     Drawn weights of depthwise layers are so small that a deep network gives all images the same outputs, to rounding:
@@ -130,16 +130,16 @@ def strengthened(values: Array) -> Array:
     """
     if values.ndim != 4:
         return values
-    deviation = np.sqrt(GAIN / np.prod(values.shape[1:]))
+    deviation = np.sqrt(gain / np.prod(values.shape[1:]))
     scaled: Array = (values * (deviation / np.std(values, dtype=np.float64))).astype(np.float32)
     return scaled
 
 
-def lively(state: State) -> dict[str, Array]:
+def lively(state: State, gain: float = GAIN) -> dict[str, Array]:
     """The state with BatchNorm weights, biases and statistics that are far from one and zero: those hide errors; and
     with convolutions through which the image reaches the outputs."""
     generator = np.random.default_rng(0)
-    changed = {name: strengthened(values) for name, values in state.items()}
+    changed = {name: strengthened(values, gain) for name, values in state.items()}
     for name in sorted(state):  # so that arrays that were read from a file, sorted, give the same
         values = state[name]
         if name.endswith(("running_mean", ".bias")):

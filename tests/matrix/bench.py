@@ -29,7 +29,7 @@ class MatrixBench(Workbench):
     def build_lively(self) -> Model:
         """The network with weights that core drew, where no array is such that it hides an error."""
         model = self.build()
-        state = _no_zeros(lively(draw(self.state(model), self.context.seed)))
+        state = _no_zeros(lively(draw(self.state(model), self.context.seed), network(self.source.name).gain))
         return self.strengthen(self.manager.restore(self.backend, model, state))
 
     def strengthen(self, model: Model) -> Model:
@@ -38,7 +38,8 @@ class MatrixBench(Workbench):
         Drawn weights of depthwise layers are so small that a deep network gives all images the same outputs, to
         rounding: what is compared then are biases. A cut halves what every layer sums up, to the same effect.
         """
-        state = {name: strengthened(values) for name, values in self.state(model).items()}
+        gain = network(self.source.name).gain
+        state = {name: strengthened(values, gain) for name, values in self.state(model).items()}
         return self.manager.restore(self.backend, model, state)
 
 

@@ -91,7 +91,8 @@ def _make_one(cell: Cell) -> None:
 
 def _process(module: str, backend: str, cell: Cell) -> str | None:
     """Runs a module on a backend; returns how it died, where it did. What it prints is kept beside its result."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "OMP_NUM_THREADS": "1"}
+    paths = os.pathsep.join(filter(None, (str(ROOT / "tests"), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     directory = directory_of(cell)
     command = [sys.executable, "-m", f"matrix.{module}", backend, cell.network, str(directory)]
     with (directory / f"{module}-{LOG}").open("w", encoding="utf-8") as log:
