@@ -33,8 +33,8 @@ from paredown_torch import prune as ours
 from paredown_torch.dependency import Dependencies
 
 RESULTS = Path(__file__).parent / "results" / "cutting.json"
-PAIRS = 7
-T_975 = {6: 2.447}
+PAIRS = 21
+T_975 = {20: 2.086}
 BOUNDS = {"ratio": 1.3, "step_seconds": 60.0, "memory": 2.0}
 SPEC = {
     "version": 1,
