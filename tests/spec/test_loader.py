@@ -85,13 +85,13 @@ def test_several_mistakes_are_told_at_once_in_the_order_of_the_fields(
 def test_a_planned_kind_does_not_hide_the_other_mistakes_of_its_step(
     registry: Registry, quickstart: dict[str, Any]
 ) -> None:
-    step = quickstart["steps"][2]
-    step["activations"]["observer"]["kind"], step["calibraton"] = "entropy", step.pop("calibration")
+    step = quickstart["steps"][1]
+    step["losses"][0], step["techer"] = {"kind": "dkd"}, step.pop("teacher", {"kind": "baseline"})
     with pytest.raises(SpecError) as caught:
         load_spec(quickstart, registry)
     assert [problem.where for problem in caught.value.problems] == [
-        "steps[2].activations.observer.kind",
-        "steps[2].calibraton",
+        "steps[1].losses[0].kind",
+        "steps[1].techer",
     ]
 
 

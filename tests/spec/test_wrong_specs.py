@@ -38,6 +38,19 @@ seeds: [0]
 """
 
 
+QUANTIZE = """\
+  - kind: quantize
+    mode: static
+    weights: {bits: 8, granularity: channel}
+    activations: {bits: 8, observer: {kind: minmax}}
+    calibration: {samples: 256}"""
+
+DURING_AT_THE_END = """\
+  - kind: finetune
+    train: {epochs: 2, optimizer: {kind: sgd, lr: 0.05}}
+    during:
+      - """
+
 MARK = "¦"
 
 
@@ -132,24 +145,19 @@ WRONG = [
     Wrong("untrained baseline", "baseline: {epochs: 8", "baseline: {epochs: ¦0", "baseline.epochs", "would be random", "0", "model.weights", "pretrained"),
     Wrong("pickled weights", "input_size: [8, 8]", "input_size: [8, 8], weights: ¦a.pth", "model.weights", "planned and not built yet", "a.pth", ".safetensors", "convert"),
     Wrong("misspelt pretrained", "input_size: [8, 8]", "input_size: [8, 8], weights: ¦pretraned", "model.weights", "no file of weights", "pretraned", "`pretrained`", "did you mean `pretrained`"),
-    Wrong("planned mode", "mode: static", "mode: ¦qat", "steps[2].mode", "`qat` is planned and not built yet; built: static", "qat", "`static`", "write `static`"),
-    Wrong("planned width", "weights: {bits: 8", "weights: {bits: ¦4", "steps[2].weights.bits", "`bits: 4` is planned and not built yet; built: 8", "4", "`8`", "write `8`"),
     Wrong("width that nobody plans", "weights: {bits: 8", "weights: {bits: ¦7", "steps[2].weights.bits", "not a value", "7", "`8`", "default, 8"),
-    Wrong("planned symmetry", "activations: {bits: 8", "activations: {symmetric: ¦true", "steps[2].activations.symmetric", "`symmetric: true` is planned", "true", "`false`", "write `false`"),
-    Wrong("planned observer", "kind: minmax", "kind: ¦entropy", "steps[2].activations.observer.kind", "`entropy` is planned", "entropy", "`minmax`", "choose"),
     Wrong("planned teacher", "teacher: {kind: baseline}", "teacher: {kind: ¦zoo, name: resnet18}", "steps[1].teacher.kind", "`zoo` is planned", "zoo", "`baseline`", "write `baseline`"),
     Wrong("planned loss", "{kind: kl, temperature: 4.0}", "{kind: ¦dkd}", "steps[1].losses[0].kind", "`dkd` is planned", "dkd", "`kl`", "choose"),
     Wrong("planned task", "kind: classification", "kind: ¦detection", "task.kind", "`detection` is planned", "detection", "`classification`", "choose"),
     Wrong("planned data", "{kind: digits}", "{kind: ¦coco, path: x}", "data.kind", "`coco` is planned", "coco", "`digits`", "choose"),
     Wrong("planned model kind", "kind: zoo", "kind: ¦timm", "model.kind", "`timm` is planned", "timm", "`zoo`", "write `zoo`"),
-    Wrong("planned runtime", "kind: onnxruntime", "kind: ¦openvino", "deploy.runtime.kind", "`openvino` is planned", "openvino", "`onnxruntime`", "choose"),
     Wrong("planned amp", "device: auto", "device: auto, ¦amp: false", "run.amp", "`amp` is planned and not built yet; built: device, threads", "false", "`device`", "remove `amp`"),
     Wrong("temperature zero", "temperature: 4.0", "temperature: ¦0", "steps[1].losses[0].temperature", "out of range", "0", "greater than 0", "default, 4"),
     Wrong("no losses", "losses: [{kind: kl, temperature: 4.0}, {kind: hard_label, weight: 0.3}]", "losses: ¦[]", "steps[1].losses", "too few", "[]", "at least 1", "write a list"),
     Wrong("losses of weight zero", "losses: [{kind: kl, temperature: 4.0}, {kind: hard_label, weight: 0.3}]", "losses: ¦[{kind: kl, weight: 0}]", "steps[1].losses", "weight 0", "kl", "above 0", "raise a weight"),
     Wrong("teacher not read", "losses: [{kind: kl, temperature: 4.0}, ", "losses: ¦[", "steps[1].losses", "no loss reads the teacher", "hard_label", "`kl`", "finetune"),
     Wrong("its own teacher", FIRST_STEPS, "  - kind: distill\n    losses: ¦[{kind: kl, temperature: 4.0}]", "steps[0].losses", "its own teacher", "kl", "labels", "hard_label"),
-    Wrong("step after quantize", "calibration: {samples: 256}", "calibration: {samples: 256}\n  - ¦{kind: prune, criterion: {kind: l2}, ratio: 0.5}", "steps[3]", "`prune` stands after `quantize`", "prune", "last step", "before `steps[2]`"),
+    Wrong("step after quantize", "calibration: {samples: 256}", "calibration: {samples: 256}\n  - ¦{kind: prune, criterion: {kind: l2}, ratio: 0.5}", "steps[3]", "`prune` stands after `quantize`", "prune", "as the last one", "before `steps[2]`"),
     Wrong("warm-up as long as training", "schedule: {kind: cosine}", "schedule: {kind: cosine, warmup_epochs: ¦8}", "baseline.schedule.warmup_epochs", "whole training", "8", "less than 8", "shorten"),
     Wrong("milestone never reached", "schedule: {kind: cosine}", "schedule: {kind: step, milestones: [4, ¦9]}", "baseline.schedule.milestones[1]", "never reached", "9", "less than 8", "earlier"),
     Wrong("milestones descend", "schedule: {kind: cosine}", "schedule: {kind: step, milestones: [4, ¦2]}", "baseline.schedule.milestones[1]", "must ascend", "2", "more than 4", "sort"),
@@ -164,6 +172,28 @@ WRONG = [
     Wrong("key a number", "seeds: [0]", "¦1: 2", "", "a key that is not text", "1", "names", "quotes"),
     Wrong("two documents", "seeds: [0]", "seeds: [0]\n¦---\nname: second", "", "more than one YAML document", "---", "one document", "---"),
     Wrong("anchor that holds itself", "seeds: [0]", "seeds: ¦&a [*a]", "", "levels of nesting", "levels", "at most", "flatten"),
+    # How networks are quantized.
+    Wrong("qat without training", "mode: static", "mode: ¦qat", "steps[2].mode", "this step does not train", "qat", "inside the `during`", "move the step into the `during`"),
+    Wrong("static inside training", QUANTIZE, DURING_AT_THE_END + "{kind: quantize, mode: ¦static, activations: {observer: {kind: minmax}}}", "steps[2].during[0].mode", "does not go inside `during`", "static", "`mode: qat` inside", "write `mode: qat`"),
+    Wrong("static without activations", QUANTIZE, "  - ¦{kind: quantize}", "steps[2]", "`activations` does not say how", "quantize", "an `observer`", "add `activations"),
+    Wrong("weight_only with activations", QUANTIZE, "  - {kind: quantize, mode: weight_only, activations: ¦{observer: {kind: minmax}}}", "steps[2].activations", "does not go with `mode: weight_only`", "minmax", "no `activations`", "remove `activations`"),
+    Wrong("fp16 with widths", QUANTIZE, "  - {kind: quantize, mode: fp16, weights: ¦{bits: 4}}", "steps[2].weights", "does not go with `mode: fp16`", "bits", "no `weights`", "remove `weights`"),
+    Wrong("groups without a size", "granularity: channel}", "granularity: group}", "steps[2].weights", "how many weights share a scale", "group", "`group_size`", "add `group_size: 64`", place="15:14"),
+    Wrong("a size without groups", "granularity: channel}", "granularity: channel, group_size: ¦64}", "steps[2].weights.group_size", "does not go with `granularity: channel`", "64", "beside `granularity: group`", "write `granularity: group`"),
+    Wrong("asymmetric ternary", "weights: {bits: 8", "weights: {symmetric: ¦false, bits: 2", "steps[2].weights.symmetric", "ternary weights lie around zero", "false", "`symmetric: true`", "remove `symmetric`"),
+    Wrong("dynamic with 4 bits", QUANTIZE, "  - {kind: quantize, mode: dynamic, weights: ¦{bits: 4}}", "steps[2].weights", "has 8-bit weights there", "4", "8 bits", "`mode: weight_only`"),
+    Wrong("learned after training", "mode: static", "mode: static\n    learned: ¦true", "steps[2].learned", "does not go with `mode: static`", "true", "`mode: qat`", "remove `learned`"),
+    Wrong("corrections in training", QUANTIZE, DURING_AT_THE_END + "{kind: quantize, preset: paddleslim_qat, corrections: ¦[{kind: bias_correction}]}", "steps[2].during[0].corrections", "does not go with `mode: qat`", "bias_correction", "after training", "remove `corrections`"),
+    Wrong("learned and pact", QUANTIZE, DURING_AT_THE_END + "{kind: quantize, preset: paddleslim_qat, learned: true, pact: ¦true}", "steps[2].during[0].pact", "leaves nothing to `pact`", "true", "one of the two", "remove `pact`"),
+    Wrong("BatchNorm frozen too late", QUANTIZE, DURING_AT_THE_END + "{kind: quantize, preset: paddleslim_qat, freeze_bn: ¦9}", "steps[2].during[0].freeze_bn", "the training is over", "9", "at most 2", "earlier epoch"),
+    Wrong("an observer of whole sets in training", QUANTIZE, DURING_AT_THE_END + "{kind: quantize, preset: paddleslim_qat, activations: {observer: {kind: ¦entropy}}}", "steps[2].during[0].activations.observer.kind", "in training each batch", "entropy", "moving_average", "moving_average"),
+    Wrong("unknown preset", "mode: static", "preset: ¦tensorrt", "steps[2].preset", "not a value", "tensorrt", "`paddleslim_qat`", "torch_default"),
+    Wrong("equalization last", "mode: static", "mode: static\n    corrections: [{kind: bias_correction}, ¦{kind: equalization}]", "steps[2].corrections[1]", "changes the weights", "equalization", "the first correction", "to the front"),
+    Wrong("a correction twice", "mode: static", "mode: static\n    corrections: [{kind: bias_correction}, ¦{kind: bias_correction}]", "steps[2].corrections[1]", "asked for twice", "bias_correction", "once", "remove one"),
+    Wrong("binary weights that were zero", QUANTIZE, "  - {kind: prune, granularity: weight, criterion: {kind: l1}, ratio: 0.5}\n  - {kind: quantize, mode: weight_only, weights: {bits: ¦1}}", "steps[3].weights.bits", "would not stay", "1", "at least 2 bits", "`bits: 2`"),
+    Wrong("fp16 with analysis", QUANTIZE, "  - {kind: quantize, mode: fp16, analysis: ¦true}", "steps[2].analysis", "makes none", "true", "integers", "remove `analysis`"),
+    Wrong("rounding of binary weights", "weights: {bits: 8", "corrections: [¦{kind: adaround}]\n    weights: {bits: 1", "steps[2].corrections[0]", "a sign alone", "bits", "`4` or `2`", "remove the correction"),
+    Wrong("a selector that says nothing", "mode: static", "mode: static\n    protect: [¦{}]", "steps[2].protect[0]", "the selector says nothing", "{}", "`names`", "write what is meant"),
     # How much goes.
     Wrong("neither ratio nor keep", PRUNE, "¦{kind: prune, criterion: {kind: l2}}", "steps[0]", "does not say how much goes", "prune", "`ratio`", "`keep: {macs: 0.5}`"),
     Wrong("weights without a ratio", PRUNE, "¦{kind: prune, criterion: {kind: l2}, granularity: weight}", "steps[0]", "does not say how much goes", "weight", "`ratio`, the share that is removed", "add `ratio: 0.5`"),
@@ -230,7 +260,6 @@ WRONG = [
     Wrong("two growths", TRAIN, DURING + "{kind: prune, granularity: weight, criterion: {kind: l1}, ratio: 0.8, schedule: {kind: cubic}}\n      - ¦{kind: prune, granularity: weight, criterion: {kind: l1}, ratio: 0.9, schedule: {kind: cubic}}", "steps[1].during[1]", "two schedules would decide", "prune", "at most one `prune`", "`overrides`"),
     Wrong("wrong criterion inside training", TRAIN, DURING + "{kind: prune, granularity: weight, criterion: {kind: ¦fpgm}, ratio: 0.8, schedule: {kind: cubic}}", "steps[1].during[0].criterion.kind", "`fpgm` does not fit", "fpgm", "`lamp`", "choose"),
     Wrong("unknown field inside training", TRAIN, DURING + "{kind: prune, granularity: weight, criterion: {kind: l1}, ¦ratoi: 0.8, schedule: {kind: cubic}}", "steps[1].during[0].ratoi", "unknown field", "0.8", "`ratio`", "did you mean `ratio`"),
-    Wrong("quantize inside training", TRAIN, DURING + "{kind: ¦quantize, activations: {observer: {kind: minmax}}}", "steps[1].during[0].kind", "planned and not built yet; built: `prune`", "quantize", "`granularity: weight`", "a step of its own"),
     Wrong("finetune inside training", TRAIN, DURING + "{kind: ¦finetune}", "steps[1].during[0].kind", "unknown kind", "finetune", "`prune`, `quantize`", "choose one of"),
     Wrong("negative penalty", "{epochs: 6, optimizer: {kind: sgd, lr: 0.05}}", "{epochs: 6, optimizer: {kind: sgd, lr: 0.05}, bn_l1: ¦-0.1}", "steps[1].train.bn_l1", "out of range", "-0.1", "at least 0", "default, 0.0"),
     Wrong("penalty on the baseline", "baseline: {epochs: 8,", "baseline: {epochs: 8, ¦bn_l1: 0.1,", "baseline.bn_l1", "unknown field `bn_l1`", "0.1", "`epochs`", "remove `bn_l1`"),
@@ -238,7 +267,7 @@ WRONG = [
     Wrong("channels after a pattern", PRUNE, "{kind: prune, criterion: {kind: l2}, granularity: n_m, n: 2, m: 4}\n  - ¦{kind: prune, criterion: {kind: l2}, ratio: 0.5}", "steps[1]", "the pattern would break", "channel", "channel pruning before `n_m`", "before `steps[0]`"),
     Wrong("two patterns in a row", PRUNE, "{kind: prune, criterion: {kind: l2}, granularity: n_m, n: 2, m: 4}\n  - ¦{kind: prune, criterion: {kind: l2}, granularity: n_m, n: 1, m: 4}", "steps[1]", "of two patterns in a row one is wasted", "n: 1, m: 4", "one pattern", "remove one"),
     Wrong("a pattern within another", PRUNE, "{kind: prune, criterion: {kind: l2}, granularity: n_m, n: 2, m: 4}\n  - {kind: finetune, train: {epochs: 1, optimizer: {kind: sgd, lr: 0.1}}}\n  - ¦{kind: prune, criterion: {kind: l2}, granularity: n_m, n: 4, m: 8}", "steps[2]", "fits 4:8 already", "n: 4, m: 8", "a stricter one", "remove one"),
-    Wrong("prune after quantize", "calibration: {samples: 256}\n", "calibration: {samples: 256}\n  - ¦{kind: prune, criterion: {kind: l2}, ratio: 0.5}\n", "steps[3]", "`prune` stands after `quantize`", "prune", "the last step", "move `prune` before `steps[2]`"),
+    Wrong("prune after quantize", "calibration: {samples: 256}\n", "calibration: {samples: 256}\n  - ¦{kind: prune, criterion: {kind: l2}, ratio: 0.5}\n", "steps[3]", "`prune` stands after `quantize`", "prune", "as the last one", "move `prune` before `steps[2]`"),
 ]  # fmt: skip
 
 

@@ -87,6 +87,69 @@ class MinMaxObserver(ComponentConfig):
     kind: Literal["minmax"] = "minmax"
 
 
+class MovingAverageObserver(ComponentConfig):
+    """Averages the smallest and the largest value of each batch: a = momentum * a + (1 - momentum) * batch.
+
+    Jacob et al., 2018, section 3.1. Its result depends on the order and the size of batches.
+    """
+
+    kind: Literal["moving_average"] = "moving_average"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+
+
+class PercentileObserver(ComponentConfig):
+    """Leaves out the share of values beyond `percentile` percent, split between both ends (McKinstry et al., 2019)."""
+
+    kind: Literal["percentile"] = "percentile"
+    percentile: Annotated[float, Field(gt=50, le=100)] = 99.99
+    bins: Annotated[int, Field(ge=128)] = 2048
+
+
+class HistogramObserver(ComponentConfig):
+    """Chooses the range with the least squared error of quantization, over a histogram of the values."""
+
+    kind: Literal["histogram"] = "histogram"
+    bins: Annotated[int, Field(ge=128)] = 2048
+
+
+class EntropyObserver(ComponentConfig):
+    """Chooses the range whose quantized histogram has the least KL divergence from the values' own (Migacz, 2017)."""
+
+    kind: Literal["entropy"] = "entropy"
+    bins: Annotated[int, Field(ge=128)] = 2048
+
+
+class BiasCorrection(ComponentConfig):
+    """Moves each layer's bias by the mean error that quantization makes in its outputs (Nagel et al., 2019)."""
+
+    kind: Literal["bias_correction"] = "bias_correction"
+
+
+class Equalization(ComponentConfig):
+    """Rescales the channels between consecutive layers so that their weights' ranges are alike (Nagel et al., 2019).
+
+    The float network computes the same; no data is needed. It stops after `iterations`, or when nothing moves.
+    """
+
+    kind: Literal["equalization"] = "equalization"
+    iterations: PositiveInt = 20
+
+
+class AdaRound(ComponentConfig):
+    """Learns for each weight whether it is rounded up or down, layer by layer (Nagel et al., 2020, AdaRound).
+
+    It learns from `positions` of each layer's output, drawn from the first `samples` calibration images.
+    `regularization` is the strength of the term that drives each weight to one side.
+    """
+
+    kind: Literal["adaround"] = "adaround"
+    iterations: PositiveInt = 500
+    samples: PositiveInt = 256
+    positions: PositiveInt = 2048
+    lr: Annotated[float, Field(gt=0)] = 5e-2
+    regularization: Annotated[float, Field(gt=0)] = 3.0
+
+
 class HardLabelLoss(ComponentConfig):
     """Cross entropy between the student's outputs and the labels; it does not read the teacher."""
 

@@ -8,6 +8,7 @@ from paredown.errors import Problem
 from paredown.spec.document import DataPath, Document
 from paredown.spec.models import CubicSparsity, DistillStep, FinetuneStep, PruneStep, QuantizeStep
 from paredown.spec.prune_checks import check_prune
+from paredown.spec.quantize_checks import check_quantize
 from paredown.spec.schema import get_part
 from paredown.spec.vocabulary import Vocabulary
 
@@ -18,29 +19,28 @@ def check_during(
     training: FinetuneStep | DistillStep, path: DataPath, document: Document, vocabulary: Vocabulary
 ) -> Iterator[Problem]:
     """The problems with the `during` of a training step."""
-    prunes = 0
+    seen: set[str] = set()
     for index, step in enumerate(training.during):
         place = (*path, "during", index)
+        if step.kind in seen:
+            yield _twice(step, place, document)
+        seen.add(step.kind)
         if isinstance(step, QuantizeStep):
-            yield document.problem(
-                (*place, "kind"),
-                "`quantize` inside `during` is planned and not built yet; built: `prune` with a schedule",
-                value=step.kind,
-                expected="`prune` with `granularity: weight` and a `schedule`",
-                remedy="write `quantize` as a step of its own, the last one",
-            )
-            continue
-        prunes += 1
-        if prunes == 2:
-            yield document.problem(
-                place,
-                "two schedules would decide over the same weights",
-                value=get_part(document.data, place),
-                expected="at most one `prune` in a `during`",
-                remedy="remove one; `overrides` gives single layers another ratio",
-            )
-        yield from _prune(step, training.train.epochs, place, document)
-        yield from check_prune(step, place, document, vocabulary)
+            yield from check_quantize(step, place, document, training=training)
+        else:
+            yield from _prune(step, training.train.epochs, place, document)
+            yield from check_prune(step, place, document, vocabulary)
+
+
+def _twice(step: PruneStep | QuantizeStep, place: DataPath, document: Document) -> Problem:
+    is_prune = isinstance(step, PruneStep)
+    return document.problem(
+        place,
+        "two schedules would decide over the same weights" if is_prune else "the network would be quantized twice",
+        value=get_part(document.data, place),
+        expected=f"at most one `{step.kind}` in a `during`",
+        remedy="remove one; `overrides` gives single layers another ratio" if is_prune else "remove one of the two",
+    )
 
 
 def check_no_schedule(step: PruneStep, path: DataPath, document: Document) -> Iterator[Problem]:

@@ -8,6 +8,8 @@ from pydantic import Field, PositiveInt
 
 from paredown.spec.base import ComponentConfig, Frozen, Slot
 
+QuantizationMode = Literal["static", "dynamic", "qat", "weight_only", "fp16"]
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 """A share strictly between nothing and all."""
 
@@ -191,18 +193,26 @@ class PruneStep(Frozen):
 
 
 class QuantizeWeights(Frozen):
-    """How weights are quantized: signed integers around zero, one scale per output channel or per tensor."""
+    """How weights are quantized: one scale per output channel, per tensor, or per group of `group_size` weights.
 
-    bits: Literal[8] = 8
-    symmetric: Literal[True] = True
-    granularity: Literal["channel", "tensor"] = "channel"
+    Signed integers around zero, or with `symmetric: false` unsigned ones with a zero point. `bits: 2` is ternary (-1, 0
+    and 1 times a scale), `bits: 1` binary (-1 and 1 times a scale); both are symmetric.
+    """
+
+    bits: Literal[8, 4, 2, 1] = 8
+    symmetric: bool = True
+    granularity: Literal["channel", "tensor", "group"] = "channel"
+    group_size: PositiveInt | None = None
 
 
 class QuantizeActivations(Frozen):
-    """How activations are quantized: unsigned, one scale per tensor, from the range that the observer saw."""
+    """How activations are quantized: one scale per tensor, from the range that the observer saw.
 
-    bits: Literal[8] = 8
-    symmetric: Literal[False] = False
+    Unsigned integers with a zero point, or with `symmetric: true` signed ones around zero.
+    """
+
+    bits: Literal[16, 8, 4] = 8
+    symmetric: bool = False
     observer: Annotated[ComponentConfig, Slot("observer")]
 
 
@@ -214,13 +224,36 @@ class Calibration(Frozen):
 
 
 class QuantizeStep(Frozen):
-    """Integer weights and activations, calibrated on the canonical graph; simulated, then real in the file."""
+    """Integer weights and activations: simulated in the framework, then real in the file.
+
+    `static` calibrates activations on the canonical graph; `dynamic` takes their ranges at run time; `weight_only`
+    leaves them in float; `fp16` makes both 16-bit floats. `qat` stands in the `during` of a training step, which then
+    trains with fake quantization: `learned` makes scales parameters (LSQ), `pact` the upper ends of ranges;
+    `freeze_bn` is the epoch from which BatchNorm keeps its statistics (after two thirds where it is not given).
+
+    `protect` names layers that stay in float. `corrections` reduce the error of quantizing after training, in their
+    order. `analysis` measures the signal-to-noise ratio layer by layer; `keep_best_effort` leaves the worst layers in
+    float until `deploy.max_metric_drop` holds on validation. `preset` fills in the settings of a framework's own when
+    the spec is read, under those that are written beside it.
+    """
 
     kind: Literal["quantize"] = "quantize"
-    mode: Literal["static"] = "static"
+    preset: Literal["paddleslim_qat", "torch_default"] | None = None
+    mode: QuantizationMode = "static"
     weights: QuantizeWeights = QuantizeWeights()
-    activations: QuantizeActivations
+    activations: QuantizeActivations | None = None
     calibration: Calibration = Calibration()
+    protect: tuple[Selector, ...] = ()
+    corrections: tuple[Annotated[ComponentConfig, Slot("correction")], ...] = ()
+    analysis: bool = False
+    keep_best_effort: bool = False
+    learned: bool = False
+    pact: bool = False
+    freeze_bn: Annotated[float | None, Field(ge=0)] = None
+
+    def freeze_epoch(self, epochs: int) -> float:
+        """The epoch from which BatchNorm keeps its statistics, in a training of so many epochs."""
+        return self.freeze_bn if self.freeze_bn is not None else epochs * 2 / 3
 
 
 DuringStep = Annotated[PruneStep | QuantizeStep, Field(discriminator="kind")]

@@ -5,29 +5,58 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paredown.errors import Problem
+from paredown.spec.base import Frozen
 from paredown.spec.document import Document
-from paredown.spec.models import PruneStep, QuantizeStep, Spec
+from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec
 
 
 def check_order(spec: Spec, document: Document) -> Iterator[Problem]:
     """The problems with the order of the steps."""
     yield from _after_quantize(spec, document)
     yield from _after_pattern(spec, document)
+    yield from _binary_zeros(spec, document)
 
 
 def _after_quantize(spec: Spec, document: Document) -> Iterator[Problem]:
-    quantized = next((index for index, step in enumerate(spec.steps) if isinstance(step, QuantizeStep)), None)
+    quantized = next((index for index, step in enumerate(spec.steps) if _quantizes(step)), None)
     if quantized is None or quantized + 1 == len(spec.steps):
         return
     after = quantized + 1
     kind = getattr(spec.steps[after], "kind", type(spec.steps[after]).__name__)
     yield document.problem(
         ("steps", after),
-        f"`{kind}` stands after `quantize`: scales were calibrated for the network as it was, and would no longer fit",
+        f"`{kind}` stands after `quantize`: scales were chosen for the network as it was, and would no longer fit",
         value=kind,
-        expected="`quantize` as the last step",
+        expected="the step that quantizes as the last one",
         remedy="remove one of the two" if kind == "quantize" else f"move `{kind}` before `steps[{quantized}]`",
     )
+
+
+def _quantizes(step: Frozen) -> bool:
+    inner = step.during if isinstance(step, FinetuneStep | DistillStep) else ()
+    return any(isinstance(one, QuantizeStep) for one in (step, *inner))
+
+
+def _binary_zeros(spec: Spec, document: Document) -> Iterator[Problem]:
+    placed = [
+        (path, one)
+        for index, step in enumerate(spec.steps)
+        for path, one in (
+            (("steps", index), step),
+            *((("steps", index, "during", place), inner) for place, inner in enumerate(getattr(step, "during", ()))),
+        )
+    ]
+    if not any(isinstance(step, PruneStep) and step.granularity != "channel" for _, step in placed):
+        return
+    for path, step in placed:
+        if isinstance(step, QuantizeStep) and step.mode != "fp16" and step.weights.bits == 1:
+            yield document.problem(
+                (*path, "weights", "bits"),
+                "binary weights are -1 and 1: the zeros that pruning makes would not stay",
+                value=1,
+                expected="at least 2 bits after pruning single weights",
+                remedy="write `bits: 2`, or prune channels",
+            )
 
 
 def _after_pattern(spec: Spec, document: Document) -> Iterator[Problem]:

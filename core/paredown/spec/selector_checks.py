@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 from paredown.errors import Problem
 from paredown.spec.document import DataPath, Document
-from paredown.spec.models import PruneStep, Selector
+from paredown.spec.models import PruneStep, QuantizeStep, Selector
 
 _REGULAR = "re:"
 
 
-def check_selectors(step: PruneStep, path: DataPath, document: Document) -> Iterator[Problem]:
-    """The problems with the selectors of a pruning step; whether they match is known once there is a network."""
+def check_selectors(step: PruneStep | QuantizeStep, path: DataPath, document: Document) -> Iterator[Problem]:
+    """The problems with the selectors of a step; whether they match is known once there is a network."""
     for index, selector in enumerate(step.protect):
         yield from _selector(selector, (*path, "protect", index), document)
-    for index, override in enumerate(step.overrides):
+    for index, override in enumerate(step.overrides if isinstance(step, PruneStep) else ()):
         yield from _selector(override.select, (*path, "overrides", index, "select"), document)
 
 

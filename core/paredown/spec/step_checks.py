@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from paredown.errors import Problem
 from paredown.spec.document import Document
 from paredown.spec.during_checks import check_during, check_no_schedule
-from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, Spec
+from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec
 from paredown.spec.order_checks import check_order
 from paredown.spec.prune_checks import check_prune
+from paredown.spec.quantize_checks import check_quantize
 from paredown.spec.schema import get_part
 from paredown.spec.vocabulary import Vocabulary
 
@@ -24,6 +25,8 @@ def check_steps(spec: Spec, document: Document, vocabulary: Vocabulary) -> Itera
         if isinstance(step, PruneStep):
             yield from check_no_schedule(step, path, document)
             yield from check_prune(step, path, document, vocabulary)
+        elif isinstance(step, QuantizeStep):
+            yield from check_quantize(step, path, document)
         elif isinstance(step, FinetuneStep | DistillStep):
             yield from check_during(step, path, document, vocabulary)
     yield from check_order(spec, document)
@@ -45,7 +48,7 @@ def _losses(spec: Spec, document: Document) -> Iterator[Problem]:
 
 def _changes_by_itself(step: DistillStep) -> bool:
     """Whether something besides the losses moves the student away from its teacher."""
-    return step.train.bn_l1 > 0 or any(isinstance(inner, PruneStep) for inner in step.during)
+    return step.train.bn_l1 > 0 or bool(step.during)
 
 
 def _fault_of_losses(used: list[str], *, is_unchanged: bool) -> tuple[str, str, str] | None:
