@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from paredown.plan import MemberRole
+from paredown.plan import MemberRole, QuantizationPoint, QuantizedTensor, QuantPlan
 from paredown.spec.base import Frozen
 
 if TYPE_CHECKING:
@@ -34,14 +34,18 @@ Split = Literal["train", "validation", "test"]
 class Component:
     """One named choice for a slot of the spec.
 
-    `slot` is the kind of component (`criterion`, `observer`, `distill_loss`, `data`, `task`, `runtime`), `config` the
-    pydantic model of its options, narrowed on `kind`. `implementation` is `module:attribute`, imported when it is first
-    used. A backend that implements a component that somebody else declares gives `backend` and leaves `config` None.
+    `slot` is the kind of component (`criterion`, `observer`, `correction`, `distill_loss`, `data`, `task`, `runtime`),
+    `config` the pydantic model of its options, narrowed on `kind`. `implementation` is `module:attribute`, imported
+    when it is first used. A backend that implements a component that somebody else declares gives `backend` and leaves
+    `config` None.
 
     The last three are for criteria. `granularities` are those that it fits; `implementation` scores channels (a
     `Criterion`), `weights` single weights (a `WeightCriterion`), and where `channel` is not among the granularities
     `implementation` is the `WeightCriterion`. `needs` names what has to be measured: `gradients`, `activations`; the
     options then have the whole numbers `samples` (how many training images are measured) and `batch_size`.
+
+    `distributions` are the packages that it needs and that come with no other part, `install` the exact command that
+    installs them.
     """
 
     slot: str
@@ -52,6 +56,8 @@ class Component:
     granularities: tuple[Literal["channel", "weight", "n_m"], ...] = ("channel",)
     weights: str | None = None
     needs: tuple[Literal["gradients", "activations"], ...] = ()
+    distributions: tuple[str, ...] = ()
+    install: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +174,20 @@ class Measurements:
     activations: Mapping[str, Activity] = field(default_factory=dict)
 
 
+PointKey = tuple[str, str, int]
+"""A quantization point's layer, port and call index."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an act of a backend gave: the network, and plain facts about what was done (JSON values)."""
+    """What an act of a backend gave: the network, and plain facts about what was done (JSON values).
+
+    `learned` are the points whose scales a training learned, each under its leader.
+    """
 
     model: Model
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    learned: Mapping[PointKey, QuantizedTensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +243,42 @@ class Masking(Protocol):
         ...
 
 
+class Quantizing(Protocol):
+    """Decides scales and zero points while a network trains with fake quantization (QAT, Jacob et al., 2018).
+
+    The backend fake-quantizes with gradients passed straight through where a value is not clipped. Where `folds` name a
+    BatchNorm behind a layer, the weight that is quantized is w * k with k = gamma / sqrt(running variance + eps), a
+    number for each output channel that takes no gradient, and the layer computes with fake_quantize(w * k) / k; an
+    `output` point of that layer lies behind its BatchNorm. Points of one tensor share one `leader`.
+    """
+
+    points: tuple[QuantizationPoint, ...]
+    """The points of layers, as calibrated before training; none belongs to the graph."""
+    folds: tuple[Fold, ...]
+    freeze_bn: int | None
+    """The step, counted over the whole training, from which BatchNorm uses and keeps its running statistics."""
+    learned: bool
+    """Whether scales are learned by gradient descent, zero points staying (Esser et al., 2020, LSQ)."""
+    pact: bool
+    """Whether the upper ends of ranges that start at zero are learned (Choi et al., 2018, PACT)."""
+
+    def leader(self, key: PointKey) -> PointKey:
+        """The point whose scale a point takes: points on one tensor have one."""
+        ...
+
+    def is_due(self, step: int) -> bool:
+        """Whether weights get new scales before this step; never where scales are learned."""
+        ...
+
+    def update(self, step: int, weights: State) -> tuple[QuantizationPoint, ...]:
+        """The weight points, from all arrays as `save` gives them; folding is done here."""
+        ...
+
+    def activation(self, key: PointKey, minimum: float, maximum: float) -> QuantizedTensor:
+        """How to quantize a tensor in this step of the training, given the range of its values in this batch."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingRun:
     """All that a training loop needs and must not decide.
@@ -237,7 +287,7 @@ class TrainingRun:
     `learning_rate(step)` is the rate of a step counted over the whole training. `losses` are the backend's own
     implementations, in the order of the plan's terms: each takes the student's outputs, the teacher's (None where there
     is no teacher), the labels and the options of its kind, and returns a scalar of the framework. `masking` holds
-    weights at zero; None where no weight is masked.
+    weights at zero; None where no weight is masked. `quantizing` fake-quantizes the student; None where nothing is.
     """
 
     batches: Callable[[int], Iterator[tuple[FloatArray, IntArray]]]
@@ -247,6 +297,7 @@ class TrainingRun:
     seed: int = 0
     teacher: Model | None = None
     masking: Masking | None = None
+    quantizing: Quantizing | None = None
     on_epoch: Callable[[int, float], None] = _nobody
 
 
@@ -278,14 +329,28 @@ class Task(Protocol):
 
 
 class Observer(Protocol):
-    """Watches one tensor during calibration, in constant memory."""
+    """Watches one tensor during calibration, in constant memory.
+
+    It is made as `implementation(options, bits=8, symmetric=False)`: the options of its kind, and how the tensor will
+    be quantized. An observer may say in an attribute `statistics` that it needs less than whole batches, and is then
+    faster: `values` takes each batch in several parts, and its result must not depend on how values are grouped;
+    `extremes` is given a few of a batch's values, with its greatest and (or 0, where none is negative) its smallest.
+    """
 
     def update(self, values: FloatArray) -> None:
-        """Takes one more batch of the tensor's values."""
+        """Takes one more batch of the tensor's values, float32, [images, ...].
+
+        Raises:
+            DataError: A value is NaN or infinite.
+        """
         ...
 
     def range(self) -> tuple[float, float]:
-        """The smallest and greatest value to represent, minimum first."""
+        """The smallest and greatest value to represent, minimum first; (0, 0) only where every value was zero.
+
+        Raises:
+            DataError: Nothing was observed.
+        """
         ...
 
 
@@ -298,18 +363,79 @@ class Session(Protocol):
 
 
 class Runtime(Protocol):
-    """Runs deployed files. It keeps its options as `config`, so that a measuring process can build it again."""
+    """Runs deployed files. It keeps its options as `config`, so that a measuring process can build it again.
+
+    `format` is what it reads: `onnx`, or a format that some backend exports (`BackendInfo.formats`).
+    """
 
     name: str
     config: Any
+    format: str
 
     def load(self, path: Path, *, threads: int) -> Session:
-        """Loads a file; raises `DeployError` when the runtime refuses it."""
+        """Loads a file, or a directory where an export of the format is one; raises `DeployError` when it cannot."""
+        ...
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """The files that `load` reads from a path, the one with the weights last: what a user ships."""
         ...
 
     def versions(self) -> dict[str, str]:
         """Distribution names to versions, for provenance."""
         ...
+
+
+class QuantizingRuntime(Runtime, Protocol):
+    """A runtime that reads no ONNX, and whose integer files are made by a quantizer of its own, after training."""
+
+    quantizes: str
+    """The format of a backend that its quantizer starts from."""
+
+    def quantize(self, source: Path, target: Path, images: FloatArray, *, batch_size: int) -> Mapping[str, Any]:
+        """Writes 8-bit files to the new directory `target`; returns the settings that it used (JSON values).
+
+        Args:
+            source: An export in the format `quantizes`.
+            target: Where the files appear, whole or not at all.
+            images: Calibration images, float32, NCHW.
+            batch_size: How many images are seen at once.
+
+        Raises:
+            DeployError: The quantizer fails or dies.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What a correction changed: arrays of the folded network, by neutral name, and scales that must stay.
+
+    `weights` are the quantized tensors of layers whose weights were made for these scales (layer name to tensor).
+    `evidence` are plain facts about what was done and what was left as it is (JSON values).
+    """
+
+    arrays: Mapping[str, Array]
+    weights: Mapping[str, QuantizedTensor] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionRun:
+    """What a correction works on, all neutral.
+
+    `graph` is the canonical float network (an `onnx.ModelProto`), `images()` yields the calibration batches again each
+    time that it is called, `plan(graph, fixed)` makes the quantization plan of a graph with changed arrays, where
+    `fixed` are tensors of weights that must stay.
+    """
+
+    graph: Any
+    images: Callable[[], Iterator[FloatArray]]
+    plan: Callable[[Any, Mapping[str, QuantizedTensor]], QuantPlan]
+    seed: int = 0
+
+
+Correction = Callable[[CorrectionRun, Any], Corrected]
+"""Reduces the error of quantization: takes the network and the options, returns what it changes."""
 
 
 DataLoader = Callable[[Any, "Path"], DataSplits]

@@ -120,6 +120,12 @@ class BackendMissing(ParedownError):
     exit_code = 3
 
 
+class ComponentMissing(ParedownError):
+    """A component that was asked for needs packages that are not installed."""
+
+    exit_code = 3
+
+
 class BackendFailed(ParedownError):
     """A backend that was asked for stopped before it was done."""
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from paredown.spec.base import Frozen
-from paredown.spec.models import OptimizerConfig, ScheduleConfig
+from paredown.spec.models import OptimizerConfig, QuantizationMode, ScheduleConfig
 
 MemberRole = Literal["output", "input", "bias", "scale", "shift", "buffer", "other"]
 """What an axis of an array is to its layer.
@@ -98,38 +98,14 @@ class MaskPlan(Frozen):
     left_whole: dict[str, str] = Field(default_factory=dict)
 
 
-class PlannedLoss(Frozen):
-    """One term of the training loss: its kind, the options of that kind, and the factor it enters the sum with."""
-
-    kind: str
-    options: dict[str, Any]
-    weight: float
-
-
-class DistillPlan(Frozen):
-    """One training step: the terms of the loss, the optimizer, and how long. `teacher` is None for plain training.
-
-    `bn_l1` is the strength of an L1 penalty on the scales of BatchNorm layers: bn_l1 * sign(scale) joins their gradient
-    (Liu et al., 2017, "Network Slimming"). `masks` are those that hold when the step is over, where masks were made
-    during it.
-    """
-
-    version: Literal[1] = 1
-    kind: Literal["distill"] = "distill"
-    losses: tuple[PlannedLoss, ...]
-    teacher: str | None
-    epochs: int
-    batch_size: int
-    optimizer: OptimizerConfig
-    schedule: ScheduleConfig
-    bn_l1: float = 0.0
-    masks: MaskPlan | None = None
-
-
 class QuantizedTensor(Frozen):
     """How one tensor is quantized: q = clip(round(x / scale) + zero_point, qmin, qmax), rounding half to even.
 
-    `scale` and `zero_point` hold one number for the whole tensor (`axis` is None) or one per index of `axis`.
+    `scale` and `zero_point` hold one number for the whole tensor (`axis` is None) or one per index of `axis`. With
+    `group_size` (weights, `axis` 0) each index of axis 0, flattened in C order, falls into groups of so many
+    consecutive numbers, the last one maybe shorter; scales and zero points are listed group by group, index by index.
+    `bits` 2 with the integers -1, 0 and 1 is ternary. `bits` 1 is binary: q = 1 where x >= 0, else -1, whatever the
+    scale (Rastegari et al., 2016). Empty `scale` and `zero_point` stand for a range taken from each tensor at run time.
     """
 
     bits: int
@@ -138,6 +114,7 @@ class QuantizedTensor(Frozen):
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
     axis: int | None = None
+    group_size: int | None = None
 
 
 class QuantizationPoint(Frozen):
@@ -156,14 +133,46 @@ class QuantizationPoint(Frozen):
 
 
 class QuantPlan(Frozen):
-    """Scales and zero points for every point; the layers left in fp32 are named with the reason."""
+    """Scales and zero points for every point; the layers left in fp32 are named with the reason.
+
+    `weight_only` has points on weights alone, and `fp16` has none: weights and activations are 16-bit floats.
+    """
 
     version: Literal[1] = 1
     kind: Literal["quantize"] = "quantize"
-    mode: Literal["static"] = "static"
+    mode: QuantizationMode = "static"
     target: str
     points: tuple[QuantizationPoint, ...]
     left_float: dict[str, str] = Field(default_factory=dict)
+
+
+class PlannedLoss(Frozen):
+    """One term of the training loss: its kind, the options of that kind, and the factor it enters the sum with."""
+
+    kind: str
+    options: dict[str, Any]
+    weight: float
+
+
+class DistillPlan(Frozen):
+    """One training step: the terms of the loss, the optimizer, and how long. `teacher` is None for plain training.
+
+    `bn_l1` is the strength of an L1 penalty on the scales of BatchNorm layers: bn_l1 * sign(scale) joins their gradient
+    (Liu et al., 2017, "Network Slimming"). `masks` are those that hold when the step is over, where masks were made
+    during it; `quantization` is what a network that was trained with fake quantization is deployed with.
+    """
+
+    version: Literal[1] = 1
+    kind: Literal["distill"] = "distill"
+    losses: tuple[PlannedLoss, ...]
+    teacher: str | None
+    epochs: int
+    batch_size: int
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    bn_l1: float = 0.0
+    masks: MaskPlan | None = None
+    quantization: QuantPlan | None = None
 
 
 Plan = PrunePlan | MaskPlan | DistillPlan | QuantPlan

@@ -32,12 +32,18 @@ def fold_batch_norm(
     Returns:
         Weight and bias as float32. The arithmetic is float64, so that it rounds once, on every machine alike.
     """
-    factor = gamma.astype(np.float64) / np.sqrt(variance.astype(np.float64) + eps)
+    factor = fold_factor(gamma, variance, eps)
     shaped = factor.reshape((-1,) + (1,) * (weight.ndim - 1))
     offset = np.zeros_like(factor) if bias is None else bias.astype(np.float64)
     folded_weight = weight.astype(np.float64) * shaped
     folded_bias = (offset - mean.astype(np.float64)) * factor + beta.astype(np.float64)
     return folded_weight.astype(np.float32), folded_bias.astype(np.float32)
+
+
+def fold_factor(gamma: FloatArray, variance: FloatArray, eps: float) -> FloatArray:
+    """What each output channel of the weight is multiplied with: gamma / sqrt(variance + eps), [out], float64."""
+    factor: FloatArray = gamma.astype(np.float64) / np.sqrt(variance.astype(np.float64) + eps)
+    return factor
 
 
 def find_folds(layers: Sequence[LayerInfo]) -> tuple[Fold, ...]:
