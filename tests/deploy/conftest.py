@@ -149,11 +149,11 @@ def evaluate(tmp_path: Path, runtime):
 @pytest.fixture
 def quantized(canonical, images, step):
     """(the plan, the integer network) of the canonical twin."""
-    from paredown.algorithms.observers import MinMaxObserver
+    from paredown.algorithms.observers.extremes import MinMax
     from paredown.deploy.calibrate import calibrate
     from paredown.deploy.points import make_plan
-    from paredown.deploy.qdq import write_qdq
+    from paredown.deploy.writing.qdq import write_qdq
 
-    ranges = calibrate(canonical, [images], lambda: MinMaxObserver(None))
+    ranges = calibrate(canonical, [images], lambda: MinMax(None))
     plan = make_plan(canonical, ranges, step, "portable")
     return plan, write_qdq(canonical, plan)

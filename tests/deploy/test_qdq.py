@@ -9,12 +9,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from paredown.algorithms.observers import MinMaxObserver
+from paredown.algorithms.observers.extremes import MinMax
 from paredown.deploy.calibrate import calibrate
 from paredown.deploy.canonical import canonicalize
 from paredown.deploy.files import to_bytes
 from paredown.deploy.points import make_plan
-from paredown.deploy.qdq import write_qdq
+from paredown.deploy.writing.qdq import write_qdq
 from paredown.errors import PlanError
 from paredown.plan import QuantPlan
 
@@ -45,7 +45,7 @@ def held(model):
 
 
 def planned(model, images, step, target="portable"):
-    return make_plan(model, calibrate(model, [images], lambda: MinMaxObserver(None)), step, target)
+    return make_plan(model, calibrate(model, [images], lambda: MinMax(None)), step, target)
 
 
 def test_the_runtime_computes_every_layer_in_integers(quantized, tmp_path):

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import onnx
-from onnx import TensorProto, helper
 
+from paredown.algorithms.batches import in_order
 from paredown.contracts import Observer
-from paredown.deploy.files import to_bytes
-from paredown.deploy.places import quantized_tensors
+from paredown.deploy.places import places, quantized_tensors
+from paredown.deploy.watching import OpenedNetwork
 from paredown.errors import DataError
 
 if TYPE_CHECKING:
     from paredown.contracts import FloatArray
 
+PART = 32
+"""Images whose tensors are held at once where that makes no difference: few, so that they stay near the processor."""
+
 
 def calibrate(
     model: onnx.ModelProto, batches: Iterable[FloatArray], observer: Callable[[], Observer]
 ) -> dict[str, tuple[float, float]]:
-    """The range of each tensor that will be quantized, over all batches.
+    """The range of each tensor that may be quantized, over all batches.
 
     One thread and one batch at a time: the result is the same on every run, and memory does not grow with the images.
+    The ranges also serve a plan that leaves layers in float: it quantizes some of these tensors.
 
     Args:
         model: The canonical float network.
@@ -30,48 +35,99 @@ def calibrate(
         observer: Makes an observer for one tensor.
 
     Returns:
-        (minimum, maximum) by tensor, as its observer tells them.
+        (minimum, maximum) by tensor, as its observer tells them. (0, 0) is a tensor that was zero all the time; see
+        `silent_places`.
 
     Raises:
-        DataError: There are no batches, or a tensor is not finite.
+        DataError: There are no images, they are constant, or a tensor is not finite.
     """
-    tensors = quantized_tensors(model.graph)
-    observers = {name: observer() for name in tensors}
-    image = model.graph.input[0].name
-    computed = [name for name in tensors if name != image]
-    session = _session(model, computed)
-    count = 0
+    observers = {name: observer() for name in quantized_tensors(model.graph)}
+    needed = {str(getattr(one, "statistics", "batches")) for one in observers.values()}
+    network = OpenedNetwork(model, list(observers), only_extremes=needed == {"extremes"})
+    images = _Images(model.graph.input[0].name)
     for batch in batches:
-        count += 1
-        values = dict(zip(computed, session.run(computed, {image: batch}), strict=True)) if computed else {}
-        for name, watcher in observers.items():
-            _update(watcher, name, batch if name == image else values[name])
-    if not count:
-        raise DataError("there are no calibration images", where="calibration", expected="at least one batch")
+        if len(batch):
+            images.look_at(batch)
+            for part in in_order(batch, PART) if needed == {"values"} else [batch]:
+                _watch(observers, network.run(part))
+    images.require_something()
     return {name: watcher.range() for name, watcher in observers.items()}
 
 
-def _session(model: onnx.ModelProto, extra: Sequence[str]):  # type: ignore[no-untyped-def]  # onnxruntime has no types
-    import onnxruntime
+def silent_places(graph: onnx.GraphProto, ranges: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
+    """Where activations never fired: the places of tensors that were zero in every calibration image.
 
-    opened = onnx.ModelProto()
-    opened.CopyFrom(model)
-    opened.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in extra)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(to_bytes(opened), options, providers=["CPUExecutionProvider"])
+    Their scale is 1, so that zeros stay zeros; what else comes there later is rounded to whole numbers.
+
+    Args:
+        graph: The canonical float network's.
+        ranges: As `calibrate` gave them.
+
+    Returns:
+        For each place its layer and port, such as `conv2 input`, in the graph's order.
+    """
+    return tuple(
+        f"{place.layer} {place.port}" + (f" of call {place.index}" if place.index else "")
+        for name, own in places(graph).items()
+        if ranges[name] == (0.0, 0.0)
+        for place in own
+    )
 
 
-def _update(watcher: Observer, name: str, values: FloatArray) -> None:
-    try:
-        watcher.update(values)
-    except DataError as error:
-        problem = error.problems[0]
-        raise DataError(
-            problem.what,
-            where=f"calibration, tensor {name}",
-            value=problem.value,
-            expected=problem.expected,
-            remedy=problem.remedy,
-        ) from error
+class _Images:
+    """Looks whether there are calibration images, finite ones, and not all of one colour."""
+
+    def __init__(self, name: str) -> None:
+        self._where = f"calibration, tensor {name}"
+        self._seen: tuple[FloatArray, FloatArray] | None = None
+
+    def look_at(self, batch: FloatArray) -> None:
+        """Takes one more batch; raises `DataError` where a value is NaN or infinite."""
+        axes = (0, *range(2, batch.ndim))
+        with np.errstate(invalid="ignore"):  # NaN is reported below, as an error
+            low, high = batch.min(axis=axes), batch.max(axis=axes)
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+            raise DataError(
+                "an image is not finite",
+                where=self._where,
+                value=f"values from {low.min()} to {high.max()}",
+                expected="finite numbers",
+                remedy="look at how the training images are read and normalised",
+            )
+        self._seen = (
+            (low, high) if self._seen is None else (np.minimum(self._seen[0], low), np.maximum(self._seen[1], high))
+        )
+
+    def require_something(self) -> None:
+        """Raises `DataError` where there were no images, or all pixels of a channel were alike, in every channel."""
+        if self._seen is None:
+            raise DataError(
+                "there are no calibration images",
+                where="calibration",
+                expected="at least one batch",
+                remedy="look at the training split, and at the step's `calibration.samples`",
+            )
+        low, high = self._seen
+        if np.array_equal(low, high):
+            raise DataError(
+                "the calibration images are constant: every one has the same value everywhere",
+                where=self._where,
+                value=", ".join(f"{value:g}" for value in low.tolist()),
+                expected="images that show something",
+                remedy="look at how the training images are read and normalised",
+            )
+
+
+def _watch(observers: Mapping[str, Observer], values: Mapping[str, FloatArray]) -> None:
+    for name, observer in observers.items():
+        try:
+            observer.update(values[name])
+        except DataError as error:
+            problem = error.problems[0]
+            raise DataError(
+                problem.what,
+                where=f"calibration, tensor {name}",
+                value=problem.value,
+                expected=problem.expected,
+                remedy=problem.remedy,
+            ) from error

@@ -98,13 +98,16 @@ class Memory(Frozen):
     peak_memory_mb: float
 
 
-def measure_latency(runtime: Runtime, paths: Sequence[Path], input_shape: tuple[int, int, int]) -> tuple[Latency, ...]:
+def measure_latency(
+    runtime: Runtime, paths: Sequence[Path], input_shape: tuple[int, int, int], *, seconds: float = 2.0
+) -> tuple[Latency, ...]:
     """Measures files in rounds: each round runs every file once, and where it starts alternates.
 
     Args:
         runtime: The runtime that the files are for.
         paths: The reference first, then what is compared with it.
         input_shape: (channels, height, width) of an image.
+        seconds: When to stop, if 200 rounds are not done before; a few rounds are always done.
 
     Returns:
         A latency for each file; the reference's ratio is 1.
@@ -113,7 +116,9 @@ def measure_latency(runtime: Runtime, paths: Sequence[Path], input_shape: tuple[
         DeployError: The runtime refuses a file, or the measuring process dies.
     """
     named = tuple(str(path.resolve()) for path in paths)
-    request = LatencyRequest(runtime=RuntimeReference.of(runtime), paths=named, input_shape=input_shape)
+    request = LatencyRequest(
+        runtime=RuntimeReference.of(runtime), paths=named, input_shape=input_shape, seconds=seconds
+    )
     return Latencies.model_validate(_ask(request)).files
 
 
@@ -151,6 +156,7 @@ def _ask(request: LatencyRequest | MemoryRequest) -> dict[str, Any]:
             "the measuring process died",
             where=request.path if isinstance(request, MemoryRequest) else ", ".join(request.paths),
             value=f"exit status {answer.returncode}: {answer.stderr.strip()[-500:]}",
+            remedy="the text above is the process's last; check the file with another runtime, and the free memory",
         )
     reply: dict[str, Any] = json.loads(lines[-1])
     if "error" in reply:

@@ -6,7 +6,7 @@ so the tensor between them stays in float; max pooling and flattening pass the i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,12 +52,12 @@ class Call:
         return str(self.node.input[2]) if len(self.node.input) > 2 and self.node.input[2] else None
 
 
-def layer_calls(graph: onnx.GraphProto) -> list[Call]:
-    """Every call of a layer that can be quantized, in the graph's order."""
+def layer_calls(graph: onnx.GraphProto, left: Collection[str] = ()) -> list[Call]:
+    """Every call of a layer that can be quantized and is not `left` in float, in the graph's order."""
     known, counts = constants(graph), dict[str, int]()
     calls = []
     for node in graph.node:
-        if node.op_type in LAYERS and unquantizable(node, known) is None:
+        if _is_integer_layer(node, known, left):
             layer = layer_name(node)
             calls.append(Call(layer, counts.get(layer, 0), node))
             counts[layer] = counts.get(layer, 0) + 1
@@ -71,6 +71,8 @@ def layer_name(node: onnx.NodeProto) -> str:
 
 def unquantizable(node: onnx.NodeProto, known: dict[str, onnx.TensorProto]) -> str | None:
     """Why a node with weights stays in float, or None where it need not."""
+    if node.op_type == "MatMul":
+        return "a Linear layer on more than two axes is not quantized yet"
     if node.op_type not in LAYERS:
         return f"{node.op_type} has no integer kernel"
     if any(name and name not in known for name in node.input[1:]):
@@ -83,8 +85,8 @@ def unquantizable(node: onnx.NodeProto, known: dict[str, onnx.TensorProto]) -> s
     return None
 
 
-def quantized_tensors(graph: onnx.GraphProto) -> list[str]:
-    """Names of the tensors that are quantized, inputs first, in the graph's order.
+def quantized_tensors(graph: onnx.GraphProto, left: Collection[str] = ()) -> list[str]:
+    """Names of the tensors that are quantized, inputs first, in the graph's order; `left` are layers left in float.
 
     Outputs of max pooling and flattening are not among them: they share their input's scale.
     """
@@ -95,14 +97,14 @@ def quantized_tensors(graph: onnx.GraphProto) -> list[str]:
 
     def touches_integers(name: str) -> bool:
         neighbours = [*([made_by[name]] if name in made_by else []), *_readers_through(name, read_by)]
-        return any(_is_integer(node, known) for node in neighbours)
+        return any(_is_integer(node, known, left) for node in neighbours)
 
     def is_inside_fusion(name: str) -> bool:
         readers = read_by.get(name, [])
         producer = made_by.get(name)
         return (
             producer is not None
-            and _is_integer(producer, known)
+            and _is_integer(producer, known, left)
             and len(readers) == 1
             and readers[0].op_type in FUSED_ACTIVATIONS
         )
@@ -118,13 +120,13 @@ def quantized_tensors(graph: onnx.GraphProto) -> list[str]:
     ]
 
 
-def places(graph: onnx.GraphProto) -> dict[str, tuple[Place, ...]]:
-    """The places of each quantized tensor.
+def places(graph: onnx.GraphProto, left: Collection[str] = ()) -> dict[str, tuple[Place, ...]]:
+    """The places of each quantized tensor; `left` are layers left in float.
 
     It is the input of every layer that reads it, at first hand or through pooling and flattening. It is the output of
     the layer that made it, if something else reads it too. A tensor that is neither belongs to the graph.
     """
-    calls = layer_calls(graph)
+    calls = layer_calls(graph, left)
     read_by = consumers(graph)
     by_output = {call.node.output[0]: call for call in calls}
     inputs: dict[str, list[Place]] = {}
@@ -132,7 +134,7 @@ def places(graph: onnx.GraphProto) -> dict[str, tuple[Place, ...]]:
         source = source_of(graph, call.node.input[0])
         inputs.setdefault(source, []).append(Place(call.layer, "input", call.index))
     found: dict[str, tuple[Place, ...]] = {}
-    for name in quantized_tensors(graph):
+    for name in quantized_tensors(graph, left):
         own = inputs.get(name, [])
         only_layers = all(node.op_type in LAYERS for node in _readers_through(name, read_by))
         if name in by_output and not (own and only_layers):
@@ -158,9 +160,13 @@ def _readers_through(name: str, read_by: dict[str, list[onnx.NodeProto]]) -> Ite
             yield node
 
 
-def _is_integer(node: onnx.NodeProto, known: dict[str, onnx.TensorProto]) -> bool:
+def _is_integer_layer(node: onnx.NodeProto, known: dict[str, onnx.TensorProto], left: Collection[str]) -> bool:
+    return node.op_type in LAYERS and unquantizable(node, known) is None and layer_name(node) not in left
+
+
+def _is_integer(node: onnx.NodeProto, known: dict[str, onnx.TensorProto], left: Collection[str]) -> bool:
     """Whether the runtime can compute this node in integers."""
     if node.op_type in LAYERS:
-        return unquantizable(node, known) is None
+        return _is_integer_layer(node, known, left)
     # With a constant operand, the operator stays in float: constants are not calibrated.
     return node.op_type in INTEGER_OPERATORS and not any(name in known for name in node.input)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 
-from paredown.deploy.canonical.graph import array_of, attributes, constants
+from paredown.deploy.writing.reading import StoredWeights
 from paredown.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 LEVEL = 9
 """zstd's. Of float weights level 19 gains a few per cent more than 9, at 1 MB a second."""
 
-_WEIGHT_INPUTS = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (0, 1)}
+_WEIGHT_INPUTS = {
+    "Conv": (1,),
+    "ConvInteger": (1,),
+    "ConvTranspose": (1,),
+    "Gemm": (0, 1),
+    "MatMul": (0, 1),
+    "MatMulInteger": (1,),
+}
+
+_INTEGER_LAYERS = ("ConvInteger", "MatMulInteger")
 
 
 def sparsity(model: onnx.ModelProto) -> float:
@@ -51,29 +60,19 @@ def compressed_bytes(path: Path) -> int:
 
 def _weights(graph: onnx.GraphProto) -> Iterator[tuple[Array, Array]]:
     """Each weight once, with the value that stands for zero, in a shape that broadcasts against it."""
-    known = constants(graph)
-    dequantized = {node.output[0]: node for node in graph.node if node.op_type == "DequantizeLinear"}
+    stored = StoredWeights(graph)
     read = {
-        node.input[position]: None
+        node.input[position]: node
         for node in graph.node
         for position in _WEIGHT_INPUTS.get(node.op_type, ())
         if position < len(node.input)
     }
-    for name in read:
-        if name in known:
-            yield array_of(known[name]), np.zeros(())
-        elif name in dequantized and dequantized[name].input[0] in known:
-            values = array_of(known[dequantized[name].input[0]])
-            yield values, _zero_point(dequantized[name], known, values.ndim)
-
-
-def _zero_point(node: onnx.NodeProto, known: dict[str, onnx.TensorProto], ndim: int) -> Array:
-    """The zero point of a DequantizeLinear node: of the whole tensor, or along its axis (1 by default)."""
-    if len(node.input) < 3 or not node.input[2]:
-        return np.zeros(())
-    zero_point = array_of(known[node.input[2]])
-    if zero_point.ndim == 0:
-        return zero_point
-    shape = [1] * ndim
-    shape[int(attributes(node).get("axis", 1))] = -1
-    return zero_point.reshape(shape)
+    for name, node in read.items():
+        found = stored.read(name)
+        if found is None:
+            continue
+        values, zero_point = found
+        if node.op_type in _INTEGER_LAYERS and len(node.input) > 3:
+            own = stored.initializer(node.input[3])
+            zero_point = zero_point if own is None else own
+        yield values, zero_point

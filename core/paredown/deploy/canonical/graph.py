@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import onnx
 from onnx import helper, numpy_helper
+
+from paredown.errors import PlanError
 
 if TYPE_CHECKING:
     from paredown.contracts import Array
@@ -69,6 +71,29 @@ def add_constant(graph: onnx.GraphProto, name: str, values: Array) -> None:
             tensor.CopyFrom(numpy_helper.from_array(values, name))
             return
     graph.initializer.append(numpy_helper.from_array(values, name))
+
+
+def with_arrays(model: onnx.ModelProto, arrays: Mapping[str, Array]) -> onnx.ModelProto:
+    """A copy of a model in which these initializers hold other numbers; shapes and types stay.
+
+    Raises:
+        PlanError: An array has no initializer of its name and shape.
+    """
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    known = constants(changed.graph)
+    for name, values in arrays.items():
+        tensor = known.get(name)
+        if tensor is None or tuple(tensor.dims) != values.shape:
+            raise PlanError(
+                "an array does not fit this network",
+                where=name,
+                value="no initializer of this name" if tensor is None else f"shape {tuple(tensor.dims)}",
+                expected=f"shape {values.shape}",
+                remedy="make the plan again from this network",
+            )
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(array_of(tensor).dtype), name))
+    return changed
 
 
 def static_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]:
