@@ -1,7 +1,8 @@
-"""Exports: an ONNX file, or a directory of Paddle's own."""
+"""Exports: an ONNX file, or a directory of Paddle's own, as a program of today's IR or of the old one."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import signal
@@ -16,6 +17,10 @@ from paredown.errors import ArtifactError, DeployError, UnsupportedError
 from paredown_paddle.framework import last_line, paddle, quiet
 from paredown_paddle.names import tensors
 
+OLD_IR = "paddle_old_ir"
+"""The same as `paddle`, as a program that PaddleSlim's quantizer reads."""
+FORMATS = ("onnx", "paddle", OLD_IR)
+
 
 def export(model: Any, request: ExportRequest) -> ExportResult:
     """Writes a network in evaluation mode with a dynamic batch; files appear whole or not at all.
@@ -25,15 +30,15 @@ def export(model: Any, request: ExportRequest) -> ExportResult:
         DeployError: When Paddle cannot trace the network, or paddle2onnx fails or dies.
         UnsupportedError: When the format is not one of this backend's.
     """
-    if request.format not in ("onnx", "paddle"):
+    if request.format not in FORMATS:
         raise UnsupportedError(
             "the Paddle backend does not write this format",
             where="format",
             value=request.format,
-            expected="onnx or paddle",
+            expected=" or ".join(FORMATS),
             remedy="export to onnx, which every runtime reads",
         )
-    if request.format == "paddle" and request.path.is_dir() and any(request.path.iterdir()):
+    if request.format != "onnx" and request.path.is_dir() and any(request.path.iterdir()):
         raise ArtifactError(
             "the directory is not empty",
             where=str(request.path),
@@ -44,8 +49,8 @@ def export(model: Any, request: ExportRequest) -> ExportResult:
     with tempfile.TemporaryDirectory(dir=request.path.parent, prefix=f".{request.path.name}-") as scratch:
         directory = Path(scratch) / "paddle"
         directory.mkdir()
-        renamed = _save_program(model, directory, request.input_shape)
-        if request.format == "paddle":
+        renamed = _save_program(model, directory, request)
+        if request.format != "onnx":
             return _deliver_directory(renamed, directory, request.path)
         finished = Path(scratch) / "model.onnx"
         _convert(directory, finished)
@@ -53,7 +58,7 @@ def export(model: Any, request: ExportRequest) -> ExportResult:
     return ExportResult((request.path,))
 
 
-def _save_program(model: Any, directory: Path, input_shape: tuple[int, int, int]) -> Any:
+def _save_program(model: Any, directory: Path, request: ExportRequest) -> Any:
     """Saves a traced copy whose parameters carry neutral names, and returns the copy.
 
     A copy: Paddle's own names count up through the life of a process, so the same network would give other files.
@@ -62,9 +67,9 @@ def _save_program(model: Any, directory: Path, input_shape: tuple[int, int, int]
     renamed.eval()
     for name, slot in tensors(renamed).items():
         slot.tensor.name = name
-    image = paddle.static.InputSpec([None, *input_shape], "float32", "image")
+    image = paddle.static.InputSpec([None, *request.input_shape], "float32", "image")
     try:
-        with quiet():
+        with quiet(), paddle.pir_utils.OldIrGuard() if request.format == OLD_IR else contextlib.nullcontext():
             paddle.jit.save(renamed, str(directory / "model"), input_spec=[image])
     except Exception as error:
         raise DeployError(

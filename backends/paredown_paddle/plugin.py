@@ -40,7 +40,7 @@ def register_backend() -> BackendInfo:
         install='pip install "paredown[paddle]"',
         models=(*OWN, *SHARED),
         base_class=("paddle.nn", "Layer"),
-        formats=("paddle",),
+        formats=("paddle", "paddle_old_ir"),
     )
 
 
