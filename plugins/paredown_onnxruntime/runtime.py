@@ -31,7 +31,10 @@ class OnnxRuntimeSession:
         except Exception as error:
             # The runtime's exceptions have no root of their own.
             raise DeployError(
-                "the deployed file fails on a batch", value=str(error), expected=f"images like {images.shape}"
+                "the deployed file fails on a batch",
+                value=str(error),
+                expected=f"images like {images.shape}",
+                remedy="check the images' channels and size, and that the file's batch axis is dynamic",
             ) from error
         return outputs
 
@@ -40,6 +43,7 @@ class OnnxRuntime:
     """Loads files into ONNX Runtime."""
 
     name = "onnxruntime"
+    format = "onnx"
 
     def __init__(self, config: OnnxRuntimeConfig) -> None:
         self.config = config
@@ -64,6 +68,10 @@ class OnnxRuntime:
                 remedy="check that the file is whole, and that its operators are in this version of onnxruntime",
             ) from error
         return OnnxRuntimeSession(session)
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """The one file."""
+        return (path,)
 
     def versions(self) -> dict[str, str]:
         """The installed version of onnxruntime."""

@@ -17,6 +17,7 @@ from helpers import QUICKSTART, ROOT
 
 BIN = Path(sys.executable).parent
 UV = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+PLUGINS = ("torch", "paddle", "vision", "onnxruntime", "openvino", "paddle_inference")
 FRAMEWORKS = (
     *("torch", "torchvision", "torch_pruning", "onnxscript"),
     *("paddlepaddle", "paddleslim", "paddle2onnx"),
@@ -47,7 +48,7 @@ def metadata(contents):
 
 def test_it_holds_every_file_of_the_packages_and_no_other(contents):
     tops = {name.partition("/")[0] for name in contents if ".dist-info/" not in name}
-    assert tops == {"paredown", "paredown_torch", "paredown_paddle", "paredown_vision", "paredown_onnxruntime"}
+    assert tops == {"paredown", *(f"paredown_{name}" for name in PLUGINS)}
     homes = [ROOT / "core", ROOT / "backends", ROOT / "plugins"]
     sources = {
         str(path.relative_to(home))
@@ -68,9 +69,7 @@ def test_it_holds_what_is_no_python(contents):
 def test_its_plugins_are_entry_points_as_a_strangers_would_be(contents):
     points = configparser.ConfigParser()
     points.read_string(next(data.decode() for name, data in contents.items() if name.endswith("entry_points.txt")))
-    assert dict(points["paredown"]) == {
-        name: f"paredown_{name}.plugin" for name in ("torch", "paddle", "vision", "onnxruntime")
-    }
+    assert dict(points["paredown"]) == {name: f"paredown_{name}.plugin" for name in PLUGINS}
     assert dict(points["console_scripts"]) == {"paredown": "paredown.cli:main"}
 
 
@@ -81,9 +80,11 @@ def test_no_file_knows_the_machine_that_built_it(contents):
 
 
 def test_its_extras_are_those_that_are_documented(metadata):
-    assert set(metadata.get_all("Provides-Extra")) == {"torch", "paddle", "all", "testing"}
+    assert set(metadata.get_all("Provides-Extra")) == {"torch", "paddle", "openvino", "all", "testing"}
     needed = metadata.get_all("Requires-Dist")
-    assert [line for line in needed if "extra ==" not in line and line.startswith(("torch", "paddle"))] == []
+    assert [
+        line for line in needed if "extra ==" not in line and line.startswith(("torch", "paddle", "openvino"))
+    ] == []
     assert metadata["Requires-Python"] == "<3.13,>=3.11"
 
 
@@ -136,7 +137,7 @@ def test_without_a_framework_specs_are_checked_all_the_same(alone):
     assert done.returncode == 0, done.stderr
     listed = json.loads(bare(alone, "plugins", "--json").stdout)
     assert listed["failed"] == {}
-    assert set(listed["plugins"]) == {"core", "torch", "paddle", "vision", "onnxruntime"}
+    assert set(listed["plugins"]) == {"core", *PLUGINS}
 
 
 def test_without_a_framework_a_run_exits_with_3_and_says_the_command(alone, tmp_path):
@@ -149,7 +150,7 @@ def test_without_a_framework_a_run_exits_with_3_and_says_the_command(alone, tmp_
 
 def test_all_extras_resolve_together(wheel, tmp_path):
     requirements = tmp_path / "requirements.in"
-    requirements.write_text(f"paredown[all,testing] @ {wheel.as_uri()}\n")
+    requirements.write_text(f"paredown[all,openvino,testing] @ {wheel.as_uri()}\n")
     done = subprocess.run(
         ["uv", "pip", "compile", "--quiet", "--no-header", "--python", sys.executable, str(requirements)],
         capture_output=True,

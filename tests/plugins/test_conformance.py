@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from paredown.testing import CriterionConformance, DataConformance, ObserverConformance, RuntimeConformance
+from paredown.testing import CriterionConformance, DataConformance, ObserverConformance
 from paredown_vision.fashion_mnist import DEBIAN_DIRECTORY
 
 
@@ -30,7 +30,3 @@ class TestDigits(DataConformance):
 class TestFashionMnist(DataConformance):
     name = "fashion_mnist"
     options: ClassVar = {"limit": 2000}
-
-
-class TestOnnxRuntime(RuntimeConformance):
-    name = "onnxruntime"

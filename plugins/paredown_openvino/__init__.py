@@ -1,0 +1,1 @@
+"""OpenVINO as a place to run deployed files, through the public hooks only."""
