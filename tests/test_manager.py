@@ -313,7 +313,7 @@ def test_our_own_entry_points_load() -> None:
     assert [failure.reason for failure in manager.failures] == []
     assert set(manager.registry.backends) == {"torch", "paddle"}
     assert {"digits", "fashion_mnist"} <= set(manager.registry.names("data"))
-    assert manager.registry.names("runtime") == ("onnxruntime",)
+    assert manager.registry.names("runtime") == ("onnxruntime", "openvino", "paddle_inference")
 
 
 def test_nobody_else_calls_pluggy() -> None:

@@ -9,14 +9,21 @@ from paredown.contracts import Component, StepKind
 from paredown.markers import hookimpl
 from paredown.spec.components import (
     ActivationCriterion,
+    AdaRound,
+    BiasCorrection,
     BnScaleCriterion,
+    EntropyObserver,
+    Equalization,
     FpgmCriterion,
     HardLabelLoss,
+    HistogramObserver,
     KlLoss,
     L1Criterion,
     L2Criterion,
     LampCriterion,
     MinMaxObserver,
+    MovingAverageObserver,
+    PercentileObserver,
     RandomCriterion,
     TaylorCriterion,
 )
@@ -45,6 +52,22 @@ _CRITERIA = (
     ),
 )
 
+_WATCHING = "paredown.algorithms.observers"
+_OBSERVERS = (
+    Component("observer", "minmax", f"{_WATCHING}.extremes:MinMax", MinMaxObserver),
+    Component("observer", "moving_average", f"{_WATCHING}.extremes:MovingAverage", MovingAverageObserver),
+    Component("observer", "percentile", f"{_WATCHING}.percentile:Percentile", PercentileObserver),
+    Component("observer", "histogram", f"{_WATCHING}.squared_error:SquaredError", HistogramObserver),
+    Component("observer", "entropy", f"{_WATCHING}.entropy:Entropy", EntropyObserver),
+)
+
+_CORRECTING = "paredown.deploy.corrections"
+_CORRECTIONS = (
+    Component("correction", "bias_correction", f"{_CORRECTING}.bias:correct_bias", BiasCorrection),
+    Component("correction", "equalization", f"{_CORRECTING}.equalization:equalize", Equalization),
+    Component("correction", "adaround", f"{_CORRECTING}.rounding:learn_rounding", AdaRound),
+)
+
 
 @hookimpl
 def register_steps() -> Sequence[StepKind]:
@@ -62,7 +85,8 @@ def register_components() -> Sequence[Component]:
     """Criteria and observers in NumPy; losses with their NumPy references, which each backend implements again."""
     return (
         *_CRITERIA,
-        Component("observer", "minmax", "paredown.algorithms.observers:MinMaxObserver", MinMaxObserver),
+        *_OBSERVERS,
+        *_CORRECTIONS,
         Component("distill_loss", "hard_label", "paredown.algorithms.losses:hard_label", HardLabelLoss),
         Component("distill_loss", "kl", "paredown.algorithms.losses:kl", KlLoss),
     )

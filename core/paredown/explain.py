@@ -8,10 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from paredown.errors import ComponentMissing
 from paredown.explain_pruning import explain_growth, explain_prune
+from paredown.explain_quantization import BY_RUNTIME, HOOKS, explain_quantize, explain_training
 from paredown.manager import Manager, missing_distributions
 from paredown.spec.base import Frozen
 from paredown.spec.models import BaselineConfig, DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec
+from paredown.spec.precision import precision_asked
 
 _REDUCED = ("portable", "avx2")
 _OF_A_RUN = ("spec.json", "journal.json", "weights.safetensors", "result.json")
@@ -78,9 +81,10 @@ def explain_spec(manager: Manager, spec: Spec, backends: Sequence[str]) -> Expla
         SpecError: No plugin supplies one of the backends.
         BackendMissing: The plugin of one of the backends did not load.
     """
-    quantized = any(isinstance(step, QuantizeStep) for step in spec.steps)
-    steps = (_step(manager, step, index) for index, step in enumerate(spec.steps))
-    stages = (_baseline(spec), *steps, _deploy(spec, quantized))
+    quantized = _quantization(spec)
+    read = _format(manager, spec)
+    steps = (_step(manager, step, index, read) for index, step in enumerate(spec.steps))
+    stages = (_baseline(spec), *steps, _deploy(spec, quantized, read))
     return Explanation(
         name=spec.name,
         seeds=spec.seeds,
@@ -126,7 +130,7 @@ def _baseline(spec: Spec) -> Stage:
     return Stage("baseline", what, settings, ("weights-baseline.safetensors",), hooks, losses)
 
 
-def _step(manager: Manager, step: Frozen, index: int) -> Stage:
+def _step(manager: Manager, step: Frozen, index: int, read: str) -> Stage:
     kind = str(getattr(step, "kind", type(step).__name__))
     plan, weights = f"plan-{index}.json", f"weights-{index}.safetensors"
     settings = tuple(settings_of(step))
@@ -141,41 +145,56 @@ def _step(manager: Manager, step: Frozen, index: int) -> Stage:
         what = f"Train for {epochs}; the uncompressed baseline is the teacher.{_meanwhile(step)}"
         losses = tuple(loss.kind for loss in step.losses)
         return Stage(kind, what, settings, (plan, weights), _training_hooks(step), losses)
+    if isinstance(step, QuantizeStep) and read != "onnx":
+        return Stage(kind, BY_RUNTIME, settings, (weights,), ())
     if isinstance(step, QuantizeStep):
-        what = (
-            "Fold BatchNorm, export, and observe ranges on the canonical graph in ONNX Runtime; choose scales and zero"
-            " points in core; simulate them in the framework."
-        )
-        return Stage(kind, what, settings, (plan, weights), ("fold", "export", "quantize"))
+        return Stage(kind, explain_quantize(step), settings, (plan, weights), HOOKS)
     return Stage(kind, "A step of a plugin's own.", settings, (weights,), ("apply_step",))
 
 
 def _training_hooks(step: FinetuneStep | DistillStep) -> tuple[str, ...]:
-    return ("distill", "prune") if step.during else ("distill",)
+    kinds = [inner.kind for inner in step.during]
+    return ("distill", *(("prune",) if "prune" in kinds else ()), *(HOOKS if "quantize" in kinds else ()))
 
 
 def _meanwhile(step: FinetuneStep | DistillStep) -> str:
     grown = [explain_growth(inner, step.train.epochs) for inner in step.during if isinstance(inner, PruneStep)]
     if step.train.bn_l1:
         grown.insert(0, " An L1 penalty draws the scales of BatchNorm to zero.")
-    return "".join(grown)
+    trained = [explain_training(one, step.train.epochs) for one in step.during if isinstance(one, QuantizeStep)]
+    return "".join([*grown, *trained])
 
 
-def _deploy(spec: Spec, quantized: bool) -> Stage:
-    candidates = ("onnx/fp32.onnx", *(("onnx/int8.onnx",) if quantized else ()))
+def _quantization(spec: Spec) -> QuantizeStep | None:
+    steps = [one for step in spec.steps for one in (step, *getattr(step, "during", ()))]
+    return next((one for one in reversed(steps) if isinstance(one, QuantizeStep)), None)
+
+
+def _format(manager: Manager, spec: Spec) -> str:
+    """What the runtime reads; ONNX, where it is not installed and cannot be asked."""
+    try:
+        runtime = manager.registry.implementation("runtime", spec.deploy.runtime.kind)
+    except ComponentMissing:
+        return "onnx"
+    return str(runtime.format)
+
+
+def _deploy(spec: Spec, quantized: QuantizeStep | None, read: str) -> Stage:
+    end = ".onnx" if read == "onnx" else ""
+    names = ("baseline-fp32", "fp32", *((precision_asked(quantized),) if quantized else ()))
     bits = "7 bits, safe on every CPU" if spec.deploy.target in _REDUCED else "8 bits"
     best = {"size": "smallest", "latency": "fastest"}[spec.deploy.prefer]
     what = (
         "Write the files, verify each on the test images against the framework, and measure each on one thread against"
         f" the baseline's. Deliver the {best} that loses at most {spec.deploy.max_metric_drop:g} on validation."
     )
-    if quantized:
+    if quantized is not None and quantized.mode != "fp16" and quantized.weights.bits == 8 and read == "onnx":
         what += f" Weights use {bits} ({spec.deploy.target})."
     return Stage(
         "deploy",
         what,
         tuple(settings_of(spec.deploy)),
-        ("onnx/baseline-fp32.onnx", *candidates),
+        tuple(f"{read}/{name}{end}" for name in names),
         ("fold", "export", "evaluate"),
     )
 

@@ -21,6 +21,7 @@ from paredown.contracts import (
 from paredown.errors import BackendMissing, HookFailed, ParedownError, SpecError, UnsupportedError
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
 from paredown.plugins import Failure, PluginSet
+from paredown.registry import not_installed
 from paredown.spec.nearest import listed, one_of, suggestion
 
 if TYPE_CHECKING:
@@ -186,12 +187,4 @@ class Manager(PluginSet):
 
 def missing_distributions(info: BackendInfo) -> tuple[str, ...]:
     """The packages that a backend needs and that are not installed."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    missing = []
-    for distribution in info.distributions:
-        try:
-            version(distribution)
-        except PackageNotFoundError:
-            missing.append(distribution)
-    return tuple(missing)
+    return not_installed(info.distributions)

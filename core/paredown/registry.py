@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast, get_args
@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 from pydantic import BaseModel
 
 from paredown.contracts import BackendInfo, Component, StepKind
-from paredown.errors import PluginError, UnsupportedError
+from paredown.errors import ComponentMissing, PluginError, UnsupportedError
 from paredown.implementations import import_attribute
 from paredown.spec.base import Frozen
 from paredown.spec.models import Spec
@@ -25,8 +25,8 @@ STEP = "step"
 class Entry:
     """One component: who declares it, its options, and where it is implemented.
 
-    `backends` holds for each backend the implementation and the plugin that gives it. The last three are a criterion's,
-    see `Component`.
+    `backends` holds for each backend the implementation and the plugin that gives it. `distributions` and `install` are
+    the packages that it needs; the three fields before them are a criterion's. See `Component`.
     """
 
     slot: str
@@ -38,6 +38,8 @@ class Entry:
     granularities: tuple[str, ...] = ("channel",)
     weights: str | None = None
     needs: tuple[str, ...] = ()
+    distributions: tuple[str, ...] = ()
+    install: str = ""
 
 
 @dataclass(slots=True)
@@ -152,6 +154,7 @@ class Registry:
         Raises:
             UnsupportedError: Nothing implements it for `backend`, or it has no neutral implementation.
             PluginError: There is no such component, or its implementation cannot be imported.
+            ComponentMissing: It needs packages that are not installed; the remedy is the command that installs them.
         """
         entry = self.components.get((slot, name))
         if entry is None:
@@ -159,6 +162,7 @@ class Registry:
             what = f"there is no {slot} `{name}`"
             raise PluginError(what, value=name, expected=f"one of {listed(known)}", remedy=suggestion(name, known))
         if backend is None and entry.implementation is not None:
+            _require_distributions(entry)
             return import_attribute(entry.implementation, entry.owner)
         if backend is not None and backend in entry.backends:
             return import_attribute(*entry.backends[backend])
@@ -253,6 +257,8 @@ def _declare(entries: dict[tuple[str, str], Entry], component: Component, owner:
         granularities=component.granularities,
         weights=component.weights,
         needs=component.needs,
+        distributions=component.distributions,
+        install=component.install,
     )
 
 
@@ -271,6 +277,30 @@ def _implement(entries: Mapping[tuple[str, str], Entry], component: Component, o
         what = f"the {component.slot} `{component.name}` for `{component.backend}`"
         raise _claimed_twice(what, entry.backends[component.backend][1], owner)
     entry.backends[component.backend] = (component.implementation, owner)
+
+
+def _require_distributions(entry: Entry) -> None:
+    missing = not_installed(entry.distributions)
+    if missing:
+        raise ComponentMissing(
+            f"the {entry.slot} `{entry.name}` is not installed",
+            value=f"without {listed(missing)}",
+            expected=f"the packages {listed(entry.distributions)}",
+            remedy=entry.install or f"install {listed(missing)}",
+        )
+
+
+def not_installed(distributions: Iterable[str]) -> tuple[str, ...]:
+    """Those of the packages that are not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    missing = []
+    for distribution in distributions:
+        try:
+            version(distribution)
+        except PackageNotFoundError:
+            missing.append(distribution)
+    return tuple(missing)
 
 
 def _require_kind(config: type[BaseModel], name: str, owner: str) -> None:

@@ -33,13 +33,14 @@ class Candidate(Figures):
     """One deployable file.
 
     `validation` are the metrics that the choice was made by; `simulated` those of the framework's fake quantization,
-    on the test split. `latency_ratio` is the median over rounds of this file's latency by the baseline's fp32 file's;
-    `agreement` the share of test images on which this file predicts what the framework's network predicts.
+    on the test split. `precision` is `fp32`, or what weights and activations became (`int8`, `int4-weights`, `fp16`).
+    `latency_ratio` is the median over rounds of this file's latency by the baseline's fp32 file's; `agreement` the
+    share of test images on which this file predicts what the framework's network predicts.
     """
 
     name: str
     file: str
-    precision: Literal["fp32", "int8"]
+    precision: str
     validation: dict[str, float]
     simulated: dict[str, float] | None = None
     latency_ratio: float
@@ -52,7 +53,8 @@ class StepRecord(Frozen):
     """One finished step: what it did (`evidence`), the plan that it followed, and the weights that it left.
 
     `replayable` is false after a plugin's step that changed shapes without a plan: such a network cannot be rebuilt
-    from base model, plans and weights.
+    from base model, plans and weights. `corrected` names the file of arrays that a quantization changed in the folded
+    network.
     """
 
     index: int
@@ -62,6 +64,7 @@ class StepRecord(Frozen):
     seconds: float
     evidence: dict[str, Any]
     replayable: bool = True
+    corrected: str | None = None
 
 
 class Provenance(Frozen):
@@ -77,7 +80,10 @@ class Provenance(Frozen):
 
 
 class RunResult(Frozen):
-    """One backend, one seed. `baseline` and `final` (the delivered file) are comparable figure by figure."""
+    """One backend, one seed. `baseline` and `final` (the delivered file) are comparable figure by figure.
+
+    `choice` says why each other candidate is not delivered; it is empty in results that were written before it was.
+    """
 
     version: Literal[1] = 1
     backend: str
@@ -89,6 +95,7 @@ class RunResult(Frozen):
     candidates: tuple[Candidate, ...]
     steps: tuple[StepRecord, ...]
     missed: tuple[str, ...] = ()
+    choice: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     provenance: Provenance
 

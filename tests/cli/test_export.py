@@ -86,7 +86,7 @@ def test_a_directory_of_several_runs_is_ambiguous(tiny_runs, refused):
 def test_an_unknown_format_is_named_with_those_there_are(tiny_runs, refused):
     assert "did you mean `torch`?" in refused("export", tiny_runs.run("torch"), "--format", "torhc")
     message = refused("export", tiny_runs.run("torch"), "--format", "tflite")
-    assert "`onnx`, `paddle`, `torch`" in message
+    assert "`onnx`, `paddle`, `paddle_old_ir`, `torch`" in message
 
 
 def test_a_target_that_holds_something_is_refused_and_kept(tiny_runs, tmp_path, refused):

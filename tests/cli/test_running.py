@@ -140,9 +140,20 @@ def test_every_mistake_of_a_spec_is_said_with_its_line(tmp_path, refused):
     assert all(f"{spec}:" in line for line in message.splitlines() if line.startswith("error: "))
 
 
+def _heed_interrupts():
+    """A shell starts jobs in the background with interrupts ignored, and their children inherit it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_run_says_how_to_go_on(tmp_path, spec):
     command = [sys.executable, "-m", "paredown", "run", str(spec), "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ.copy(),
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509 - it sets a signal and nothing else
+    )
     assert process.stderr is not None
     first = process.stderr.readline()
     process.send_signal(signal.SIGINT)

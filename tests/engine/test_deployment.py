@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paredown.engine.deployment import choose
+from paredown.engine.choosing import choose, reasons
 from paredown.results import Candidate
 
 
@@ -45,3 +45,19 @@ def test_a_file_beyond_the_bound_is_not_delivered_however_small():
 def test_where_none_is_within_the_bound_the_most_accurate_is_delivered():
     files = [candidate("int8", 1, 0.1, 0.2, within=False), candidate("fp32", 9, 0.9, 0.3, within=False)]
     assert choose(files, "size", "top1").name == "fp32"
+
+
+def test_a_candidate_that_is_slower_is_left_behind_with_the_reason():
+    fast, slow = LARGE_FAST, SMALL_SLOW
+    chosen = choose([slow, fast], "latency", "top1")
+    (told,) = reasons([slow, fast], chosen, "latency", {"top1": 0.9}, 0.02, "top1")
+    assert told.startswith(f"{slow.name} is not delivered")
+    assert f"{slow.latency_ratio:.2f} of the baseline's time" in told
+    assert f"{fast.latency_ratio:.2f}" in told
+
+
+def test_a_candidate_beyond_the_bound_is_left_behind_with_the_loss():
+    beyond = SMALL_SLOW.model_copy(update={"within_bound": False, "validation": {"top1": 0.5}})
+    (told,) = reasons([beyond, LARGE_FAST], LARGE_FAST, "size", {"top1": 0.9}, 0.02, "top1")
+    assert "loses 0.4000" in told
+    assert "max_metric_drop is 0.02" in told

@@ -110,6 +110,6 @@ def _add_export(parser: Parser) -> None:
         required=True,
         metavar="NAME",
         help="onnx: the delivered file; torch: a state and an exported program; paddle: what jit.save writes;"
-        " torch and paddle hold the fp32 network",
+        " paddle_old_ir: that for tools which read only old programs; all but onnx hold the fp32 network",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="a new directory; DIR/export-NAME by default")

@@ -118,6 +118,15 @@ def format_owner(manager: Manager, format_name: str) -> str:
 
 def _copy_delivered(directory: Path, target: Path) -> Path:
     delivered = directory / read_result(directory).delivered
+    if delivered.is_dir():
+        written = delivered.parent.name
+        raise UnsupportedError(
+            f"this run was deployed as `{written}`, not as ONNX",
+            where=str(delivered),
+            value="--format onnx",
+            expected=f"--format {written}, or a run with `deploy: {{runtime: {{kind: onnxruntime}}}}`",
+            remedy=f"write --format {written}, or take the directory as it is",
+        )
     if not delivered.is_file():
         raise ArtifactError(
             "the delivered file is missing", where=str(delivered), remedy="run the spec again with --fresh"

@@ -10,17 +10,14 @@ from typing import Any
 import numpy as np
 
 from paredown import files
-from paredown.algorithms import batches
 from paredown.algorithms.fold import find_folds
-from paredown.contracts import ExportRequest, FloatArray, Fold, Model, Outcome
+from paredown.contracts import ExportRequest, FloatArray, Fold, Model, Outcome, State
 from paredown.engine.workbench import Workbench
 from paredown.errors import DeployError
 from paredown.plan import QuantPlan
-from paredown.spec.models import QuantizeStep
 
 BASELINE = "onnx/baseline-fp32.onnx"
 FINAL = "onnx/fp32.onnx"
-QUANTIZED = "onnx/int8.onnx"
 FOLD_TOLERANCE = 1e-4
 
 
@@ -75,21 +72,11 @@ def canonical(bench: Workbench, model: Model, path: Path) -> Exported:
     return Exported(copy, folds, graph)
 
 
-def calibrated_plan(bench: Workbench, step: QuantizeStep, graph: Any) -> QuantPlan:
-    """The plan of a quantization step, from the ranges that the observers saw on training images."""
-    from paredown.deploy.calibrate import calibrate
-    from paredown.deploy.points import make_plan
-
-    images = bench.split("train")[0][: step.calibration.samples]
-    options = step.activations.observer
-    observer = bench.manager.registry.implementation("observer", options.kind)
-    ranges = calibrate(graph, batches.in_order(images, step.calibration.batch_size), observer=lambda: observer(options))
-    return make_plan(graph, ranges, step, bench.spec.deploy.target)
-
-
-def simulate(bench: Workbench, model: Model, plan: QuantPlan) -> Outcome:
-    """The plan simulated in the framework, on a copy of the folded network."""
-    copy = bench.manager.fold(bench.backend, model, ())
+def simulate(bench: Workbench, folded: Model, plan: QuantPlan, corrected: State) -> Outcome:
+    """The plan simulated in the framework, on a copy of the folded network that holds the corrected arrays."""
+    copy = bench.manager.fold(bench.backend, folded, ())
+    if corrected:
+        copy = bench.manager.restore(bench.backend, copy, {**bench.state(copy), **corrected})
     return bench.manager.quantize(bench.backend, copy, plan)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from paredown.errors import UnsupportedError
+from paredown.deploy import runtimes
+from paredown.errors import ComponentMissing, UnsupportedError
 from paredown.manager import Manager
 from paredown.spec.base import Frozen
 from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec
@@ -34,12 +35,23 @@ def problems(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
     found = [f"nothing implements the hook `{hook}`" for hook in hooks(spec) if not who_answers(manager, hook, backend)]
     if spec.model is not None and spec.model.name not in manager.backend(backend).models:
         found.append(f"the network `{spec.model.name}` is not one that it builds")
+    found += _of_runtime(manager, spec, backend)
     found += [
         f"the loss `{loss}` has no implementation"
         for loss in losses(manager, spec)
         if not manager.registry.has_implementation("distill_loss", loss, backend)
     ]
     return tuple(found)
+
+
+def _of_runtime(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
+    """What keeps the files from the runtime."""
+    options = spec.deploy.runtime
+    try:
+        runtime = manager.registry.implementation("runtime", options.kind)(options)
+    except ComponentMissing as error:
+        return (f"{error.problems[0].what}: {error.problems[0].remedy}",)
+    return tuple(runtimes.problems(runtime, manager.backend(backend), spec))
 
 
 def hooks(spec: Spec) -> tuple[str, ...]:
@@ -49,9 +61,8 @@ def hooks(spec: Spec) -> tuple[str, ...]:
         asked.append(_TRAINING)
     if any(isinstance(step, PruneStep) and step.recover for step in spec.steps):
         asked.append(_TRAINING)
-    if any(getattr(step, "during", ()) for step in spec.steps):
-        asked.append("prune")
-    return tuple(dict.fromkeys([*asked, *(_hook(step) for step in spec.steps)]))
+    inner = [_hook(one) for step in spec.steps for one in getattr(step, "during", ())]
+    return tuple(dict.fromkeys([*asked, *inner, *(_hook(step) for step in spec.steps)]))
 
 
 def losses(manager: Manager, spec: Spec) -> tuple[str, ...]:

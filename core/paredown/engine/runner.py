@@ -15,9 +15,10 @@ from paredown import files
 from paredown.contracts import Model, RunContext
 from paredown.engine import exporting, provenance
 from paredown.engine.baseline import prepare_baseline
+from paredown.engine.built import Quantized, QuantizedByRuntime
 from paredown.engine.deployment import Deployment, as_figures, deploy
 from paredown.engine.given import GivenWorkbench
-from paredown.engine.journal import Journal, cuts_of, read_plan
+from paredown.engine.journal import Journal, cuts_of
 from paredown.engine.preflight import require_able
 from paredown.engine.selectors import require_matches
 from paredown.engine.stepping import Masks, StepInput, StepOutput, masks_after
@@ -25,10 +26,10 @@ from paredown.engine.steps import perform
 from paredown.engine.workbench import Report, Workbench, _silent
 from paredown.errors import ArtifactError
 from paredown.manager import Manager
-from paredown.plan import QuantPlan
+from paredown.plan import DistillPlan, QuantPlan
 from paredown.results import RunResult, StepRecord
 from paredown.spec.canonical import spec_hash
-from paredown.spec.models import Spec
+from paredown.spec.models import QuantizeStep, Spec
 
 RESULT = "result.json"
 SPEC = "spec.json"
@@ -80,7 +81,7 @@ def run_one(
     context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir)
     bench = Workbench(manager, backend, spec, context, report)
     baseline, final = _work(bench, journal)
-    deployment = deploy(bench, baseline, final, _quant_plan(journal), directory)
+    deployment = deploy(bench, baseline, final, _quantized(bench, journal), directory)
     result = _result(bench, journal, deployment)
     files.write_json(directory / RESULT, result.model_dump(mode="json"))
     return result
@@ -104,7 +105,7 @@ def run_given(bench: GivenWorkbench, directory: Path, notes: tuple[str, ...]) ->
     files.write_state(directory / _BASELINE_WEIGHTS, bench.state(baseline))
     journal.finish_baseline(_BASELINE_WEIGHTS, notes)
     final = _take_steps(bench, journal, bench.build())
-    result = _result(bench, journal, deploy(bench, baseline, final, _quant_plan(journal), directory))
+    result = _result(bench, journal, deploy(bench, baseline, final, _quantized(bench, journal), directory))
     files.write_json(directory / RESULT, result.model_dump(mode="json"))
     return final, result
 
@@ -150,8 +151,8 @@ def _take_steps(bench: Workbench, journal: Journal, model: Model) -> Model:
         kind = str(getattr(step, "kind", ""))
         bench.report("stage", text=f"step {index + 1} of {len(bench.spec.steps)}: {kind}")
         began = time.monotonic()
-        for stale in (exporting.FINAL, exporting.QUANTIZED):
-            (directory / stale).unlink(missing_ok=True)
+        for stale in (directory / exporting.FINAL).parent.glob("*.onnx"):
+            stale.unlink()
         given = StepInput(model, start, index, directory, cuts_of(plans), masks, replayable)
         output = perform(bench, step, given)
         model, replayable = output.model, replayable and output.replayable
@@ -171,6 +172,9 @@ def _record(bench: Workbench, directory: Path, index: int, kind: str, output: St
         files.write_json(directory / f"plan-{index}.json", output.plan.model_dump(mode="json"))
     weights = f"weights-{index}.safetensors"
     files.write_state(directory / weights, bench.state(output.model))
+    corrected = f"corrected-{index}.safetensors" if output.corrected else None
+    if corrected:
+        files.write_state(directory / corrected, output.corrected)
     return StepRecord(
         index=index,
         kind=kind,
@@ -179,6 +183,7 @@ def _record(bench: Workbench, directory: Path, index: int, kind: str, output: St
         seconds=seconds,
         evidence=output.evidence,
         replayable=output.replayable,
+        corrected=corrected,
     )
 
 
@@ -186,9 +191,17 @@ def _latest_weights(journal: Journal) -> str:
     return journal.steps[-1].weights if journal.steps else _BASELINE_WEIGHTS
 
 
-def _quant_plan(journal: Journal) -> QuantPlan | None:
-    plans = [record.plan for record in journal.steps if record.kind == "quantize" and record.plan]
-    return read_plan(journal.directory / plans[-1], QuantPlan) if plans else None
+def _quantized(bench: Workbench, journal: Journal) -> Quantized | QuantizedByRuntime | None:
+    """How the last step that decided it quantizes the network; None where none did."""
+    for record, plan in zip(reversed(journal.steps), reversed(journal.plans()), strict=True):
+        step = bench.spec.steps[record.index]
+        if isinstance(step, QuantizeStep) and plan is None:
+            return QuantizedByRuntime(step)
+        found = plan.quantization if isinstance(plan, DistillPlan) else plan
+        if isinstance(found, QuantPlan):
+            corrected = files.read_state(journal.directory / record.corrected) if record.corrected else {}
+            return Quantized(found, corrected)
+    return None
 
 
 def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunResult:
@@ -200,10 +213,11 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
         baseline=deployment.baseline,
         final=as_figures(delivered.model_dump()),
         delivered=delivered.file,
-        baseline_file=exporting.BASELINE,
+        baseline_file=deployment.baseline_file,
         candidates=deployment.candidates,
         steps=journal.steps,
         missed=deployment.missed,
+        choice=deployment.choice,
         notes=journal.notes,
         provenance=provenance.gather(
             bench.manager.registry.backends[bench.backend].distributions,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from paredown.contracts import LayerInfo
 from paredown.engine.workbench import Workbench
 from paredown.errors import SpecError
-from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, Selector, Spec
+from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep, Selector, Spec
 from paredown.spec.nearest import listed, nearest
 
 
@@ -63,18 +63,17 @@ def protected_layers(protect: Sequence[Selector], layers: Sequence[LayerInfo], p
 def _selectors(spec: Spec) -> Iterator[tuple[str, Selector]]:
     for index, step in enumerate(spec.steps):
         place = f"steps[{index}]"
-        if isinstance(step, PruneStep):
+        if isinstance(step, PruneStep | QuantizeStep):
             yield from _of_step(step, place)
         elif isinstance(step, FinetuneStep | DistillStep):
             for position, inner in enumerate(step.during):
-                if isinstance(inner, PruneStep):
-                    yield from _of_step(inner, f"{place}.during[{position}]")
+                yield from _of_step(inner, f"{place}.during[{position}]")
 
 
-def _of_step(step: PruneStep, place: str) -> Iterator[tuple[str, Selector]]:
+def _of_step(step: PruneStep | QuantizeStep, place: str) -> Iterator[tuple[str, Selector]]:
     for index, selector in enumerate(step.protect):
         yield f"{place}.protect[{index}]", selector
-    for index, override in enumerate(step.overrides):
+    for index, override in enumerate(step.overrides if isinstance(step, PruneStep) else ()):
         yield f"{place}.overrides[{index}].select", override.select
 
 

@@ -43,13 +43,15 @@ class StepOutput:
     """What a step gave: the network, the plan that it followed, and plain facts about what changed.
 
     `replayable` says that base model, plans and weights rebuild the network; a plugin's step that changes shapes
-    without a plan leaves one that they do not.
+    without a plan leaves one that they do not. `corrected` are arrays that a quantization changed in the
+    folded network.
     """
 
     model: Model
     plan: Plan | None
     evidence: dict[str, Any] = field(default_factory=dict)
     replayable: bool = True
+    corrected: State = field(default_factory=dict)
 
 
 def masks_after(present: Masks, plan: Plan | None) -> Masks:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from paredown.engine import exporting, gradual
+from paredown.contracts import Model
+from paredown.engine import exporting, gradual, qat
 from paredown.engine.channel_pruning import prune_channels
 from paredown.engine.evidence import change, sparsity, unchanged
 from paredown.engine.mask_checks import require_held, shapes
+from paredown.engine.quantization import quantize
 from paredown.engine.stepping import StepInput, StepOutput
 from paredown.engine.training import LABELS_ONLY, plan_training, planned_losses, train
 from paredown.engine.weight_pruning import prune_weights
 from paredown.engine.workbench import Workbench
 from paredown.errors import NoEffectError
+from paredown.plan import QuantPlan
 from paredown.spec.base import Frozen
 from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep
 
@@ -41,8 +44,17 @@ def _train(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput)
     teacher = bench.build(state=given.baseline) if taught else None
     pruning = gradual.begin(bench, step, given)
     masking = given.masking if pruning is None else pruning.masking
+    quantized = qat.begin(bench, step, given)
     before, metrics = bench.state(given.model), bench.metrics(given.model, "validation")
-    outcome = train(bench, given.model, plan, salt=given.index + 1, teacher=teacher, masking=masking)
+    outcome = train(
+        bench,
+        given.model,
+        plan,
+        salt=given.index + 1,
+        teacher=teacher,
+        masking=masking,
+        quantizing=None if quantized is None else quantized.scales,
+    )
     after = bench.state(outcome.model)
     if unchanged(before, after):
         raise NoEffectError(
@@ -59,30 +71,24 @@ def _train(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput)
             "left_whole": made.left_whole
         }
         plan = plan.model_copy(update={"masks": made})
+    if quantized is not None:
+        deployed = quantized.plan(bench, outcome.model, outcome, given.directory / exporting.FINAL)
+        plan = plan.model_copy(update={"quantization": deployed})
+        evidence |= _simulated(bench, outcome.model, deployed)
     return StepOutput(outcome.model, plan, evidence)
 
 
-def _quantize(bench: Workbench, step: QuantizeStep, given: StepInput) -> StepOutput:
-    exported = exporting.canonical(bench, given.model, given.directory / exporting.FINAL)
-    plan = exporting.calibrated_plan(bench, step, exported.model)
-    if not plan.points:
-        raise NoEffectError(
-            "nothing in this network can be quantized",
-            where=f"steps[{given.index}]",
-            value="; ".join(f"{layer}: {reason}" for layer, reason in plan.left_float.items())
-            or "no layer with weights",
-            remedy="leave the quantization step out",
-        )
-    metrics = bench.metrics(given.model, "validation")
-    simulated = exporting.simulate(bench, exported.folded, plan)
+def _simulated(bench: Workbench, model: Model, plan: QuantPlan) -> dict[str, Any]:
+    """What the trained network is worth quantized, and which of its points the framework simulated."""
+    copy, folds = exporting.folded(bench, model)
+    simulated = exporting.simulate(bench, copy, plan, {})
     owners = [point.owner for point in plan.points]
-    evidence = {
+    return {
         "points": {"simulated": simulated.evidence.get("points"), "graph_only": owners.count("graph")},
-        "folded": len(exported.folds),
+        "folded": len(folds),
         "left_float": plan.left_float,
-        **change({"validation": metrics}, {"validation": bench.metrics(simulated.model, "validation")}),
+        "quantized": {"validation": bench.metrics(simulated.model, "validation")},
     }
-    return StepOutput(given.model, plan, evidence)
 
 
 def _apply(bench: Workbench, step: Frozen, given: StepInput) -> StepOutput:
@@ -107,5 +113,5 @@ _OWN: dict[type[Any], Callable[[Workbench, Any, StepInput], StepOutput]] = {
     PruneStep: _prune,
     FinetuneStep: _train,
     DistillStep: _train,
-    QuantizeStep: _quantize,
+    QuantizeStep: quantize,
 }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from paredown.algorithms.schedules import learning_rate
-from paredown.contracts import Masking, Model, Outcome, TrainingRun
+from paredown.contracts import Masking, Model, Outcome, Quantizing, TrainingRun
 from paredown.engine.workbench import Workbench
 from paredown.errors import BackendFailed
 from paredown.plan import DistillPlan, PlannedLoss
@@ -49,6 +49,7 @@ def train(
     salt: int,
     teacher: Model | None = None,
     masking: Masking | None = None,
+    quantizing: Quantizing | None = None,
 ) -> Outcome:
     """Trains a network by a plan, and holds the backend to the masks.
 
@@ -59,6 +60,7 @@ def train(
         salt: Which training of the run this is, so that each sees the images in another order.
         teacher: The teacher, where the plan names one.
         masking: What holds weights at zero, where any are.
+        quantizing: What chooses scales, where the network trains with fake quantization.
 
     Raises:
         BackendFailed: A masked weight is not zero afterwards.
@@ -78,6 +80,7 @@ def train(
         seed=seed,
         teacher=teacher,
         masking=masking,
+        quantizing=quantizing,
         on_epoch=on_epoch,
     )
     outcome = bench.manager.distill(bench.backend, model, plan, run)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from paredown import files
 from paredown.report.plots import latency_plot, size_plot
+from paredown.report.quantization import EXPLAINED, noise_plot, noise_rows
 from paredown.report.rows import ZEROS_NOTE, blocks, columns, count, shows_zeros
 from paredown.results import Comparison, StepRecord
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from paredown.manager import Manager
 
 REPORT = "report.html"
+ANALYSIS = "analysis"
+"""The evidence that is plotted layer by layer, and not listed."""
 
 
 def write_report(comparison: Comparison, out: Path, manager: Manager) -> Path:
@@ -36,6 +39,8 @@ def render(comparison: Comparison, sections: list[tuple[str, str]]) -> str:
             blocks=blocks(comparison),
             zeros_note=ZEROS_NOTE if shows_zeros(comparison) else "",
             plots=_plots(comparison),
+            noises=_noises(comparison),
+            noise_explained=EXPLAINED,
             describe=describe,
             sections=sections,
         )
@@ -60,7 +65,7 @@ def environment() -> Environment:
 
 def describe(step: StepRecord) -> list[tuple[str, str]]:
     """What a step did, as pairs of a name and a short text."""
-    return [(name.replace("_", " "), _shown(value)) for name, value in step.evidence.items()]
+    return [(name.replace("_", " "), _shown(value)) for name, value in step.evidence.items() if name != ANALYSIS]
 
 
 def _shown(value: Any) -> str:
@@ -75,6 +80,20 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return count(value) if isinstance(value, int) else str(value)
+
+
+def _noises(comparison: Comparison) -> list[tuple[str, str, list[tuple[str, str, str, str]]]]:
+    """For each step that was analysed its title, the plot and the table of its layers' noise."""
+    return [
+        (
+            f"{run.backend}, seed {run.seed}, step {step.index + 1}",
+            noise_plot(step.evidence[ANALYSIS], with_library=False),
+            noise_rows(step.evidence[ANALYSIS]),
+        )
+        for run in comparison.runs
+        for step in run.steps
+        if step.evidence.get(ANALYSIS)
+    ]
 
 
 def _plots(comparison: Comparison) -> list[str]:

@@ -7,7 +7,8 @@ from typing import Any
 from paredown.results import Comparison, RunResult, SensitivityRun
 
 _COLOURS = ("#c8553d", "#2b6cb0", "#4f772d", "#7b4fa3")
-_SHAPES = {"baseline": "circle-open", "fp32": "square", "int8": "diamond"}
+_SHAPES = {"baseline": "circle-open", "fp32": "square"}
+_QUANTIZED = "diamond"
 
 Point = tuple[str, float, float]
 """What a file is, where it stands along the x axis, and its accuracy."""
@@ -85,7 +86,11 @@ def _scatter(
                 y=[y for _, _, y in points],
                 mode="markers+lines",
                 line={"color": colour, "width": 1, "dash": "dot"},
-                marker={"size": 12, "symbol": [_SHAPES[name] for name, _, _ in points], "color": colour},
+                marker={
+                    "size": 12,
+                    "symbol": [_SHAPES.get(name, _QUANTIZED) for name, _, _ in points],
+                    "color": colour,
+                },
                 name=_title(run),
                 text=[name for name, _, _ in points],
                 hovertemplate="%{text}<br>%{x:.4s}<br>%{y:.2%}",

@@ -53,7 +53,7 @@ def columns(comparison: Comparison) -> tuple[str, ...]:
 
 def shows_zeros(comparison: Comparison) -> bool:
     """Whether an fp32 file holds more than 1% zeros. Integers do not decide: rounding alone makes that many."""
-    files = [one for run in comparison.runs for one in (run.baseline, *run.candidates) if not _is_int8(one)]
+    files = [one for run in comparison.runs for one in (run.baseline, *run.candidates) if not _is_quantized(one)]
     return any((one.sparsity or 0.0) > NOTABLE_SPARSITY for one in files)
 
 
@@ -75,8 +75,8 @@ def _block(run: RunResult, primary: str, *, with_zeros: bool) -> Block:
     return Block(f"{run.backend}, seed {run.seed}", (baseline, *rows))
 
 
-def _is_int8(figures: Figures) -> bool:
-    return isinstance(figures, Candidate) and figures.precision == "int8"
+def _is_quantized(figures: Figures) -> bool:
+    return isinstance(figures, Candidate) and figures.precision != "fp32"
 
 
 def _zeros(baseline: Figures, one: Figures) -> tuple[Cell, Cell]:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from paredown.report.rows import ZEROS_NOTE, blocks, columns, shows_zeros
-from paredown.results import Comparison
+from paredown.results import Comparison, RunResult
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
@@ -32,9 +32,16 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     for run in comparison.runs:
         for note in run.notes:
             console.print(f"{run.backend}, seed {run.seed}: note: {note}")
+        for reason in run.choice if _stayed_float(run) else ():
+            console.print(f"{run.backend}, seed {run.seed}: {reason}", style="dim", highlight=False)
         for missed in run.missed:
             console.print(f"{run.backend}, seed {run.seed}: missed: {missed}", style="yellow")
     for failure in comparison.failures:
         console.print(f"{failure.backend}, seed {failure.seed}: failed", style="red")
         for problem in failure.problems:
             console.print(problem.render(), markup=False, highlight=False)
+
+
+def _stayed_float(run: RunResult) -> bool:
+    """Whether something smaller was made and not delivered: worth a line where a smaller float file is not."""
+    return any(one.delivered and one.precision == "fp32" for one in run.candidates)

@@ -9,7 +9,8 @@ Subclass a suite in a test module, name what it is about, and pytest collects it
 """
 
 from paredown.testing.backend import BackendConformance
-from paredown.testing.components import CriterionConformance, DataConformance, ObserverConformance, RuntimeConformance
+from paredown.testing.components import CriterionConformance, DataConformance, ObserverConformance
+from paredown.testing.runtimes import RuntimeConformance
 
 __all__ = [
     "BackendConformance",

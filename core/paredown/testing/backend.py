@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from paredown.algorithms.fold import find_folds
-from paredown.algorithms.qparams import fake_quantize, symmetric_qparams
+from paredown.algorithms.qparams import weight_qparams
+from paredown.algorithms.quantizing import fake_quantize
 from paredown.contracts import ExportRequest, FloatArray, Model
 from paredown.errors import PlanError, WeightsError
 from paredown.manager import Manager
 from paredown.plan import QuantizationPoint, QuantPlan
+from paredown.spec.models import QuantizeWeights
 from paredown.testing.harness import assert_equal
 from paredown.testing.measuring import MeasuringConformance
 from paredown.testing.pruning import PruningConformance
@@ -77,8 +79,7 @@ class BackendConformance(MeasuringConformance, PruningConformance, TrainingConfo
         folded = self._folded(manager, model)
         state = manager.save(self.backend, folded)
         name = next(name for name, values in state.items() if values.ndim == 4)
-        absmax = np.abs(state[name]).reshape(len(state[name]), -1).max(axis=1)
-        tensor = symmetric_qparams(absmax, -64, 64, bits=8, axis=0)
+        tensor = weight_qparams(state[name], QuantizeWeights(), "portable")
         point = QuantizationPoint(layer=name.removesuffix(".weight"), port="weight", tensor=tensor)
         outcome = manager.quantize(self.backend, folded, QuantPlan(target="portable", points=(point,)))
         assert outcome.evidence["points"] == 1
@@ -88,7 +89,7 @@ class BackendConformance(MeasuringConformance, PruningConformance, TrainingConfo
         )
 
     def test_a_point_of_no_layer_is_refused(self, manager: Manager, model: Model) -> None:
-        tensor = symmetric_qparams(np.ones(1), -64, 64, bits=8, axis=None)
+        tensor = weight_qparams(np.ones((1, 1)), QuantizeWeights(granularity="tensor"), "portable")
         point = QuantizationPoint(layer="no.such.layer", port="weight", tensor=tensor)
         with pytest.raises(PlanError, match=r"no\.such\.layer"):
             manager.quantize(self.backend, model, QuantPlan(target="portable", points=(point,)))

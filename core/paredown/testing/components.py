@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from paredown.contracts import Activity, ChannelSlices, DataSplits, Runtime
-from paredown.errors import DeployError
+from paredown.contracts import Activity, ChannelSlices, DataSplits, Observer
+from paredown.errors import DataError
 from paredown.manager import Manager
 
 
-class _ComponentConformance:
-    """Set `name`, and `options` where the component has some that are required."""
+class ComponentConformance:
+    """What every kind shares. Set `name`, and `options` where the component has some that are required."""
 
     slot: ClassVar[str]
     name: str
@@ -49,7 +50,7 @@ class _ComponentConformance:
             type(config)(kind=self.name, no_such_option=1, **self.options)
 
 
-class CriterionConformance(_ComponentConformance):
+class CriterionConformance(ComponentConformance):
     """A pruning criterion: one finite score a channel, or a weight, the same for the same numbers."""
 
     slot = "criterion"
@@ -107,26 +108,88 @@ def _slices() -> ChannelSlices:
     )
 
 
-class ObserverConformance(_ComponentConformance):
-    """An observer: a range that is ordered, finite, and streams."""
+class ObserverConformance(ComponentConformance):
+    """An observer: a range that is ordered, finite, within what was seen, and zero for zeros alone; and it streams."""
 
     slot = "observer"
 
-    def test_its_range_is_ordered_and_finite(self, implementation: Any, config: Any) -> None:
-        observer = implementation(config)
+    @pytest.fixture(params=[(8, False), (8, True), (4, False), (16, False)], ids=["u8", "s8", "u4", "u16"])
+    def observer(self, implementation: Any, config: Any, request: pytest.FixtureRequest) -> Observer:
+        """A fresh one, for each width and symmetry that activations have."""
+        bits, symmetric = request.param
+        made: Observer = implementation(config, bits=bits, symmetric=symmetric)
+        return made
+
+    def test_its_range_is_ordered_finite_and_within_what_was_seen(self, observer: Observer) -> None:
         observer.update(np.linspace(-1, 3, 100, dtype=np.float32))
         low, high = observer.range()
         assert -1 <= low < high <= 3
 
-    def test_more_batches_do_not_make_it_forget(self, implementation: Any, config: Any) -> None:
-        observer = implementation(config)
+    def test_more_batches_do_not_make_it_forget(self, observer: Observer) -> None:
         for _ in range(3):
             observer.update(np.linspace(-1, 3, 100, dtype=np.float32))
         low, high = observer.range()
         assert low < 0 < high
 
+    def test_asking_twice_gives_the_same(self, observer: Observer) -> None:
+        observer.update(np.random.default_rng(0).standard_normal(1000).astype(np.float32))
+        assert observer.range() == observer.range()
 
-class DataConformance(_ComponentConformance):
+    def test_it_leaves_the_values_alone(self, observer: Observer) -> None:
+        values = np.random.default_rng(0).standard_normal((4, 5, 6)).astype(np.float32)
+        before = values.copy()
+        observer.update(values)
+        np.testing.assert_array_equal(values, before)
+
+    def test_its_memory_does_not_grow(self, observer: Observer) -> None:
+        values = np.random.default_rng(0).standard_normal((64, 100)).astype(np.float32)
+        sizes = []
+        for _ in range(20):
+            observer.update(values)
+            sizes.append(len(pickle.dumps(observer)))
+        assert sizes[-1] <= sizes[0] + values.nbytes / 4
+
+    def test_zeros_alone_have_the_range_zero(self, observer: Observer) -> None:
+        for _ in range(2):
+            observer.update(np.zeros((2, 3), np.float32))
+        assert observer.range() == (0.0, 0.0)
+
+    @pytest.mark.parametrize("value", [1e-3, -1e-3, 1e30])
+    def test_a_tensor_that_fired_once_has_a_range(self, observer: Observer, value: float) -> None:
+        values = np.zeros((1000, 10), np.float32)
+        values[500, 5] = value
+        observer.update(values)
+        observer.update(np.zeros((1000, 10), np.float32))
+        low, high = observer.range()
+        assert (low, high) != (0.0, 0.0)
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+    def test_it_refuses_what_is_not_finite(self, observer: Observer, value: float) -> None:
+        with pytest.raises(DataError):
+            observer.update(np.array([0.0, value, 1.0], np.float32))
+
+    def test_it_has_no_range_before_it_saw_something(self, observer: Observer) -> None:
+        with pytest.raises(DataError):
+            observer.range()
+
+    def test_what_it_says_of_its_statistics_is_true(self, implementation: Any, config: Any) -> None:
+        statistics = getattr(implementation, "statistics", "batches")
+        assert statistics in ("batches", "values", "extremes")
+        whole, other = implementation(config), implementation(config)
+        generator = np.random.default_rng(0)
+        for _ in range(3):
+            batch = generator.standard_normal((24, 50)).astype(np.float32)
+            whole.update(batch)
+            if statistics == "extremes":
+                other.update(np.array([batch.max(), batch.min()]))
+            else:
+                parts = (batch[16:], batch[:16]) if statistics == "values" else (batch,)
+                for part in parts:
+                    other.update(part)
+        assert whole.range() == other.range()
+
+
+class DataConformance(ComponentConformance):
     """A dataset: three splits, normalised, the same every time."""
 
     slot = "data"
@@ -155,21 +218,3 @@ class DataConformance(_ComponentConformance):
         seen = {image.tobytes() for image in splits.train[0]}
         shared = sum(image.tobytes() in seen for image in splits.test[0])
         assert shared <= 0.01 * len(splits.test[0])  # real data holds a few true duplicates
-
-
-class RuntimeConformance(_ComponentConformance):
-    """A runtime: refuses what is no file of its own, and knows its versions."""
-
-    slot = "runtime"
-
-    def test_what_is_no_network_is_a_deploy_error_that_names_it(
-        self, implementation: Any, config: Any, tmp_path: Path
-    ) -> None:
-        path = tmp_path / "broken.onnx"
-        path.write_bytes(b"this is no network")
-        runtime: Runtime = implementation(config)
-        with pytest.raises(DeployError, match=r"broken\.onnx"):
-            runtime.load(path, threads=1)
-
-    def test_it_says_its_versions(self, implementation: Any, config: Any) -> None:
-        assert all(implementation(config).versions().values())

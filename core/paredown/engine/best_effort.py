@@ -1,0 +1,93 @@
+"""Leaving the layers that quantization hurts most in float, until the metric holds."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from paredown import files
+from paredown.engine.stepping import StepInput
+from paredown.engine.workbench import EVALUATION_BATCH, Workbench
+from paredown.plan import QuantPlan
+
+REASON = "left in float so that the metric holds (keep_best_effort)"
+
+
+def search(
+    bench: Workbench,
+    given: StepInput,
+    graph: Any,
+    plan_without: Callable[[Mapping[str, str]], QuantPlan],
+    noise: Callable[[], Any],
+) -> tuple[QuantPlan, dict[str, Any]]:
+    """The fewest layers left in float with which the deployed file keeps `max_metric_drop` on validation.
+
+    Layers are ranked by the noise that each makes alone; how many of the worst have to stay is found by doubling and
+    then halving, every try as a file in the runtime. Where none is enough, the try with the best metric is taken.
+
+    Args:
+        bench: The run.
+        given: What the step was given; the baseline's metric sets the bound.
+        graph: The canonical network, an `onnx.ModelProto`.
+        plan_without: The plan that leaves more layers in float, with the reasons.
+        noise: Measures the noise of each layer; called where the whole plan does not hold.
+
+    Returns:
+        The plan, and what was tried: `bound`, `baseline`, `tries` (layers left, metric, bytes), `left`, `reached`.
+    """
+    from paredown.deploy.analysis import worst_first
+
+    primary = bench.task.primary
+    baseline = bench.metrics(bench.build(state=given.baseline), "validation")[primary]
+    bound = baseline - bench.spec.deploy.max_metric_drop
+    tries: dict[int, tuple[QuantPlan, float, int]] = {}
+    ranked: list[str] = []
+
+    def holds(count: int) -> bool:
+        if count not in tries:
+            plan = plan_without(dict.fromkeys(ranked[:count], REASON))
+            tries[count] = (plan, *_measure(bench, graph, plan))
+        return tries[count][1] >= bound - 1e-12
+
+    if not holds(0):
+        ranked += worst_first(noise())
+        _fewest(holds, len(ranked))
+    reached = [count for count in tries if holds(count)]
+    chosen = min(reached) if reached else max(tries, key=lambda count: (tries[count][1], -count))
+    return tries[chosen][0], {
+        "metric": primary,
+        "baseline": baseline,
+        "bound": bound,
+        "tries": [{"left": count, primary: tries[count][1], "bytes": tries[count][2]} for count in sorted(tries)],
+        "left": ranked[:chosen],
+        "reached": bool(reached),
+    }
+
+
+def _fewest(holds: Callable[[int], bool], most: int) -> None:
+    """Tries counts until the fewest that hold is known: doubles from one, then halves the gap."""
+    low, high = 0, 1
+    while high < most and not holds(high):
+        low, high = high, min(high * 2, most)
+    if not holds(min(high, most)):
+        return
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+
+
+def _measure(bench: Workbench, graph: Any, plan: QuantPlan) -> tuple[float, int]:
+    """The metric of the deployed file on validation, and its bytes."""
+    from paredown.deploy.files import to_bytes
+    from paredown.deploy.verify import run_file
+    from paredown.deploy.writing import write_quantized
+
+    content = to_bytes(write_quantized(graph, plan))
+    with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
+        path = Path(scratch) / "try.onnx"
+        files.write_bytes(path, content)
+        images, labels = bench.split("validation")
+        outputs = run_file(bench.runtime, path, images, batch_size=EVALUATION_BATCH)
+    return bench.task.metrics(outputs, labels)[bench.task.primary], len(content)

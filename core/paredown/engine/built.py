@@ -1,0 +1,52 @@
+"""A deployable network: where its files are, and what they are held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from paredown.contracts import FloatArray, State
+from paredown.plan import QuantPlan
+from paredown.spec.models import QuantizeStep
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """The quantization plan, and the arrays of the folded network that corrections changed."""
+
+    plan: QuantPlan
+    corrected: State = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedByRuntime:
+    """The step that a runtime's own quantizer does, when the files are written."""
+
+    step: QuantizeStep
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the files hold: bytes in all, bytes of weights, the share of zeros among weights, bytes under zstd."""
+
+    bytes: int
+    weight_bytes: int
+    sparsity: float | None
+    compressed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One network as it would be deployed.
+
+    `file` is a file or a directory, relative to the run's. `reference` are the framework's outputs on the test split
+    that the runtime's predictions are compared with; `simulated` the metrics of fake quantization.
+    """
+
+    name: str
+    file: str
+    precision: str
+    reference: FloatArray
+    simulated: dict[str, float] | None
+    params: int
+    macs: int
+    stored: Stored

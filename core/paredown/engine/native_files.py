@@ -1,0 +1,91 @@
+"""Deploying in a format of the backend's own, for a runtime that reads it and has its own quantizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from paredown import files
+from paredown.algorithms import counting
+from paredown.contracts import ExportRequest, Model, QuantizingRuntime
+from paredown.engine import exporting
+from paredown.engine.built import Built, QuantizedByRuntime, Stored
+from paredown.engine.workbench import Workbench
+
+BASELINE, FINAL, INTEGERS = "baseline-fp32", "fp32", "int8"
+"""The directories of the files, below one that is named after the format."""
+
+
+def build(
+    bench: Workbench, baseline: Model, final: Model, quantized: QuantizedByRuntime | None, directory: Path
+) -> list[Built]:
+    """Writes the files of the baseline, of the compressed network, and what the runtime's quantizer makes of it.
+
+    Raises:
+        DeployError: A float file computes something else than its network, or the quantizer fails.
+    """
+    built = [_fp32(bench, baseline, directory, "baseline", BASELINE), _fp32(bench, final, directory, "fp32", FINAL)]
+    return built if quantized is None else [*built, _quantized(bench, final, quantized, directory, built[1])]
+
+
+def _fp32(bench: Workbench, model: Model, directory: Path, name: str, folder: str) -> Built:
+    from paredown.deploy.verify import require_equal_outputs, run_file
+
+    file = f"{bench.runtime.format}/{folder}"
+    _export(bench, model, directory / file, bench.runtime.format)
+    outputs = bench.outputs(model, "test")
+    require_equal_outputs(run_file(bench.runtime, directory / file, bench.split("test")[0]), outputs, directory / file)
+    state = bench.state(model)
+    return Built(
+        name=name,
+        file=file,
+        precision="fp32",
+        reference=outputs,
+        simulated=None,
+        params=counting.count_parameters(state),
+        macs=counting.count_macs(bench.layers(model)),
+        stored=_stored(bench, directory / file),
+    )
+
+
+def _quantized(bench: Workbench, model: Model, by: QuantizedByRuntime, directory: Path, fp32: Built) -> Built:
+    """The runtime's integers; nothing simulates them, so their predictions are compared with the float network's."""
+    runtime = cast("QuantizingRuntime", bench.runtime)
+    file = f"{runtime.format}/{INTEGERS}"
+    source = directory / runtime.format / f"{INTEGERS}-source"
+    _export(bench, model, source, runtime.quantizes)
+    files.remove_directory(directory / file)
+    calibration = by.step.calibration
+    images = bench.split("train")[0][: calibration.samples]
+    runtime.quantize(source, directory / file, images, batch_size=calibration.batch_size)
+    files.remove_directory(source)
+    return Built(
+        name="int8",
+        file=file,
+        precision="int8",
+        reference=fp32.reference,
+        simulated=None,
+        params=fp32.params,
+        macs=fp32.macs,
+        stored=_stored(bench, directory / file),
+    )
+
+
+def _export(bench: Workbench, model: Model, path: Path, written: str) -> None:
+    copy, _ = exporting.folded(bench, model)
+    files.remove_directory(path)
+    files.make_directory(path.parent)
+    bench.manager.export(bench.backend, copy, ExportRequest(written, path, bench.input_shape))
+
+
+def _stored(bench: Workbench, path: Path) -> Stored:
+    """The zeros among the weights cannot be counted in a format that only the runtime reads."""
+    from paredown.deploy.sparsity import compressed_bytes
+
+    shipped = bench.runtime.files(path)
+    return Stored(
+        bytes=sum(file.stat().st_size for file in shipped),
+        weight_bytes=shipped[-1].stat().st_size,
+        sparsity=None,
+        compressed_bytes=sum(compressed_bytes(file) for file in shipped),
+    )

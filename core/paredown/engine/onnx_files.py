@@ -1,0 +1,80 @@
+"""Deploying as ONNX: the canonical graph of each network, and the plan's file beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paredown import files
+from paredown.algorithms import counting
+from paredown.contracts import Model
+from paredown.engine import exporting
+from paredown.engine.built import Built, Quantized, Stored
+from paredown.engine.workbench import Workbench
+
+
+def build(bench: Workbench, baseline: Model, final: Model, quantized: Quantized | None, directory: Path) -> list[Built]:
+    """Writes the files of the baseline, of the compressed network, and of its quantized form where there is one.
+
+    Raises:
+        DeployError: A float file computes something else than its network.
+    """
+    built = [
+        _fp32(bench, baseline, directory, "baseline", exporting.BASELINE),
+        _fp32(bench, final, directory, "fp32", exporting.FINAL),
+    ]
+    return built if quantized is None else [*built, _quantized(bench, final, quantized, directory, built[1])]
+
+
+def _fp32(bench: Workbench, model: Model, directory: Path, name: str, file: str) -> Built:
+    from paredown.deploy.verify import require_equal_outputs, run_file
+
+    exporting.canonical(bench, model, directory / file)
+    outputs = bench.outputs(model, "test")
+    images, _ = bench.split("test")
+    require_equal_outputs(run_file(bench.runtime, directory / file, images), outputs, directory / file)
+    return Built(
+        name=name,
+        file=file,
+        precision="fp32",
+        reference=outputs,
+        simulated=None,
+        params=counting.count_parameters(bench.state(model)),
+        macs=counting.count_macs(bench.layers(model)),
+        stored=_stored(directory / file),
+    )
+
+
+def _quantized(bench: Workbench, model: Model, quantized: Quantized, directory: Path, fp32: Built) -> Built:
+    import onnx
+
+    from paredown.deploy.canonical.graph import with_arrays
+    from paredown.deploy.files import to_bytes
+    from paredown.deploy.writing import precision_of, write_quantized
+
+    precision = precision_of(quantized.plan)
+    file = f"onnx/{precision}.onnx"
+    graph = with_arrays(onnx.load(directory / exporting.FINAL), quantized.corrected)
+    files.write_bytes(directory / file, to_bytes(write_quantized(graph, quantized.plan)))
+    copy, _ = exporting.folded(bench, model)
+    simulated = exporting.simulate(bench, copy, quantized.plan, quantized.corrected).model
+    outputs = bench.outputs(simulated, "test")
+    return Built(
+        name=precision,
+        file=file,
+        precision=precision,
+        reference=outputs,
+        simulated=bench.task.metrics(outputs, bench.split("test")[1]),
+        params=fp32.params,
+        macs=fp32.macs,
+        stored=_stored(directory / file),
+    )
+
+
+def _stored(path: Path) -> Stored:
+    import onnx
+
+    from paredown.deploy.inspect import weight_bytes
+    from paredown.deploy.sparsity import compressed_bytes, sparsity
+
+    graph = onnx.load(path)
+    return Stored(path.stat().st_size, weight_bytes(graph), sparsity(graph), compressed_bytes(path))

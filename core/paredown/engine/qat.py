@@ -1,0 +1,101 @@
+"""Quantization-aware training: the scales to start from, and the plan that the trained network is deployed with."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paredown.algorithms.fold import find_folds
+from paredown.algorithms.qat import Schedule, TrainingScales
+from paredown.contracts import Model, Outcome, PointKey
+from paredown.engine import exporting, quantization
+from paredown.engine.selectors import protected_layers
+from paredown.engine.stepping import StepInput
+from paredown.engine.workbench import Workbench
+from paredown.plan import QuantPlan
+from paredown.spec.models import DistillStep, FinetuneStep, QuantizeStep
+
+WEIGHTS_EVERY = 4
+"""Steps of the optimizer after which the weights' scales follow them: in so few they hardly move."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedTraining:
+    """A training with fake quantization under way: its step, what decides scales, and the layers left in float."""
+
+    step: QuantizeStep
+    scales: TrainingScales
+    left: dict[str, str]
+
+    def plan(self, bench: Workbench, model: Model, outcome: Outcome, path: Path) -> QuantPlan:
+        """The plan that the trained network is deployed with: what was trained for, and the rest calibrated now.
+
+        Args:
+            bench: The run.
+            model: The trained network.
+            outcome: What its training gave, learned scales among it.
+            path: Where its canonical graph is written.
+        """
+        from paredown.deploy.points import make_plan
+
+        exported = exporting.canonical(bench, model, path)
+        learned = {**self.scales.trained(), **outcome.learned}
+        weights = {layer: tensor for (layer, port, _), tensor in learned.items() if port == "weight"}
+        activations = {key: tensor for key, tensor in learned.items() if key[1] != "weight"}
+        ranges = quantization.observe(bench, self.step, exported.model)
+        target = bench.spec.deploy.target
+        return make_plan(exported.model, ranges, self.step, target, left=self.left, fixed=weights, learned=activations)
+
+
+def begin(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput) -> QuantizedTraining | None:
+    """The quantization that a training step asks for; None where it asks for none.
+
+    Raises:
+        NoEffectError: Nothing in the network can be quantized.
+        SpecError: A selector picks nothing.
+    """
+    inner = next((one for one in step.during if isinstance(one, QuantizeStep)), None)
+    if inner is None:
+        return None
+    from paredown.deploy.points import make_plan
+
+    assert inner.activations is not None  # the spec's checks see to it
+    place = f"steps[{given.index}].during[{step.during.index(inner)}]"
+    layers = bench.layers(given.model)
+    left = dict.fromkeys(sorted(protected_layers(inner.protect, layers, place)), "protected by the spec")
+    with tempfile.TemporaryDirectory(prefix=".start-", dir=given.directory) as scratch:
+        graph = exporting.canonical(bench, given.model, Path(scratch) / "start.onnx").model
+    plan = make_plan(graph, quantization.observe(bench, inner, graph), inner, bench.spec.deploy.target, left=left)
+    quantization.require_points(plan, place)
+    steps_per_epoch, _ = bench.epochs(step.train.batch_size, 0)
+    scales = TrainingScales(
+        points=tuple(point for point in plan.points if point.owner == "layer"),
+        folds=find_folds(layers),
+        epsilons={layer.name: layer.eps for layer in layers if layer.eps is not None},
+        leaders=_leaders(graph, left),
+        weights=inner.weights,
+        activations=inner.activations,
+        target=bench.spec.deploy.target,
+        schedule=Schedule(WEIGHTS_EVERY, round(inner.freeze_epoch(step.train.epochs) * steps_per_epoch)),
+        momentum=getattr(inner.activations.observer, "momentum", None),
+        learned=inner.learned,
+        pact=inner.pact,
+    )
+    return QuantizedTraining(inner, scales, left)
+
+
+def _leaders(graph: Any, left: dict[str, str]) -> dict[PointKey, PointKey]:
+    """For each point on an activation the point whose scale it takes: the layer's output, else the first input.
+
+    An output is seen before the inputs that read it, and so sees values that nothing has clipped yet.
+    """
+    from paredown.deploy.places import places
+
+    found: dict[PointKey, PointKey] = {}
+    for named in places(graph.graph, left).values():
+        ordered = sorted(named, key=lambda place: place.port != "output")
+        keys: list[PointKey] = [(place.layer, place.port, place.index) for place in ordered]
+        found.update(dict.fromkeys(keys, keys[0]))
+    return found

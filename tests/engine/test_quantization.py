@@ -1,0 +1,72 @@
+"""Quantization through the command, on both backends: corrections, layers left in float, and training with it."""
+
+from __future__ import annotations
+
+import onnx
+import pytest
+from helpers import DISTILL, paredown, small_spec, write_spec
+
+from paredown import files
+from paredown.plan import DistillPlan, QuantPlan
+from paredown.results import RunResult
+
+ANY_LOSS = {"runtime": {"kind": "onnxruntime"}, "max_metric_drop": 1.0, "prefer": "size"}
+OBSERVED = {"observer": {"kind": "moving_average"}}
+
+
+@pytest.fixture(scope="module", params=["torch", "paddle"])
+def run(request, tmp_path_factory, baseline_cache):
+    """Runs steps on one backend; returns the directory and the result."""
+
+    def perform(*steps, deploy=ANY_LOSS):
+        place = tmp_path_factory.mktemp(request.param)
+        spec = write_spec(place / "spec.yaml", small_spec(steps=list(steps), deploy=deploy))
+        environment = {"PAREDOWN_CACHE": str(baseline_cache)}
+        done = paredown("run", spec, "--backend", request.param, "--out", place / "out", env=environment)
+        assert done.returncode == 0, done.stderr
+        directory = place / "out" / request.param / "seed-0"
+        return directory, RunResult.model_validate_json((directory / "result.json").read_text())
+
+    return perform
+
+
+def test_a_training_under_a_teacher_at_four_bits_arrives_in_the_file(run):
+    inner = {"kind": "quantize", "mode": "qat", "weights": {"bits": 4}, "activations": OBSERVED}
+    directory, result = run(DISTILL | {"during": [inner]})
+    fp32, int4 = result.candidates
+    assert int4.precision == "int4"
+    assert int4.weight_bytes < 0.2 * fp32.weight_bytes
+    assert int4.agreement >= 0.995
+    plan = DistillPlan.model_validate(files.read_json(directory / result.steps[0].plan)).quantization
+    assert plan is not None
+    assert plan.mode == "qat"
+    scales = {point.tensor.scale[0] for point in plan.points if point.port == "input" and point.owner == "layer"}
+    written = onnx.load(directory / int4.file).graph.initializer
+    stored = {float(onnx.numpy_helper.to_array(one)) for one in written if one.data_type == 1 and not one.dims}
+    assert scales <= stored
+
+
+def test_corrections_arrive_in_the_file_and_in_the_simulation(run):
+    corrections = [{"kind": "equalization"}, {"kind": "adaround", "iterations": 20}, {"kind": "bias_correction"}]
+    step = {"kind": "quantize", "weights": {"bits": 4}, "activations": OBSERVED, "corrections": corrections}
+    directory, result = run(step | {"analysis": True})
+    record = result.steps[0]
+    assert record.corrected is not None
+    assert files.read_state(directory / record.corrected)
+    assert set(record.evidence["corrections"]) <= {correction["kind"] for correction in corrections}
+    assert {one["layer"] for one in record.evidence["analysis"]} == {"conv1", "conv2", "conv3", "fc"}
+    assert result.candidates[1].agreement >= 0.99
+
+
+def test_the_worst_layers_stay_in_float_until_the_metric_holds(run):
+    step = {"kind": "quantize", "weights": {"bits": 2}, "activations": OBSERVED, "keep_best_effort": True}
+    directory, result = run(step, deploy=ANY_LOSS | {"max_metric_drop": 0.1})
+    effort = result.steps[0].evidence["best_effort"]
+    assert [one["left"] for one in effort["tries"]] == sorted({one["left"] for one in effort["tries"]})
+    plan = QuantPlan.model_validate(files.read_json(directory / result.steps[0].plan))
+    assert set(effort["left"]) <= set(plan.left_float)
+    if effort["reached"]:
+        chosen = next(one for one in effort["tries"] if one["left"] == len(effort["left"]))
+        assert chosen["top1"] >= effort["bound"]
+    fewer = [one for one in effort["tries"] if one["left"] < len(effort["left"])]
+    assert all(one["top1"] < effort["bound"] for one in fewer) or not effort["reached"]
