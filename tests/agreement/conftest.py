@@ -18,7 +18,7 @@ MINUTES = 20
 def produced(tmp_path_factory: pytest.TempPathFactory, baseline_cache: Path) -> dict[str, Path]:
     """By backend, the directory that `produce.py` filled."""
     directories = {name: tmp_path_factory.mktemp(name) for name in FRAMEWORKS}
-    _run("produce.py", directories, baseline_cache)
+    run_on_both("produce.py", directories, baseline_cache)
     return directories
 
 
@@ -26,11 +26,11 @@ def produced(tmp_path_factory: pytest.TempPathFactory, baseline_cache: Path) -> 
 def exchanged(produced: dict[str, Path], baseline_cache: Path) -> dict[str, Path]:
     """The same directories, with the outputs of each backend's networks loaded on the other."""
     torch, paddle = FRAMEWORKS
-    _run("exchange.py", {torch: produced[paddle], paddle: produced[torch]}, baseline_cache)
+    run_on_both("exchange.py", {torch: produced[paddle], paddle: produced[torch]}, baseline_cache)
     return produced
 
 
-def _run(script: str, directories: dict[str, Path], cache: Path) -> None:
+def run_on_both(script: str, directories: dict[str, Path], cache: Path) -> None:
     """Runs a script for both backends side by side."""
     environment = {**os.environ, "PAREDOWN_CACHE": str(cache)}
     processes = {

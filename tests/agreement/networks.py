@@ -33,6 +33,9 @@ PRUNED = ("resnet20", "resnet18", "mobilenet_v2", "mobilenet_v3_small")
 DEPLOYED = ("resnet18", "mobilenet_v2")
 """Those that are exported and quantized too; `resnet20` is in a whole run. Each export costs ten seconds."""
 
+AT_224 = ("resnet18", "mobilenet_v2", "mobilenet_v3_small", "vgg11_bn")
+"""Those whose files are compared at 224 pixels, by `make agreement`."""
+
 EXACT = {
     f"{scope}-{criterion}": {"kind": "prune", "criterion": {"kind": criterion}, "scope": scope, "ratio": 0.5}
     for scope in ("global", "local")
@@ -94,9 +97,11 @@ class AgreementBench(Workbench):
         return self.manager.restore(self.backend, model, lively(draw(self.state(model), self.context.seed)))
 
 
-def workbench(manager: Manager, backend: str, network: str) -> AgreementBench:
+def workbench(
+    manager: Manager, backend: str, network: str, shape: tuple[int, int, int] | None = None
+) -> AgreementBench:
     """A workbench for one network; its steps are every pruning, and the quantization."""
-    channels, height, width = SMALL.get(network, (3, 64, 64))
+    channels, height, width = shape or SMALL.get(network, (3, 64, 64))
     spec: dict[str, Any] = {
         "version": 1,
         "name": "agreement",

@@ -25,8 +25,9 @@ from paredown.algorithms import counting
 from paredown.algorithms.initialization import draw
 from paredown.contracts import Model, State
 from paredown.deploy.files import to_bytes
-from paredown.deploy.qdq import write_qdq
-from paredown.engine import coupling, exporting, pruning, scoring
+from paredown.deploy.points import make_plan
+from paredown.deploy.writing.qdq import write_qdq
+from paredown.engine import coupling, exporting, pruning, quantization, scoring
 from paredown.engine.runner import run_one
 from paredown.manager import Manager
 from paredown.plan import PrunePlan
@@ -68,10 +69,11 @@ def decide(bench: AgreementBench, model: Model, directory: Path) -> dict[str, Pr
 def deploy(bench: AgreementBench, model: Model, directory: Path) -> None:
     """The canonical fp32 file, the quantization plan, the int8 file, and the plan simulated in the framework."""
     exported = exporting.canonical(bench, model, directory / "fp32.onnx")
-    plan = exporting.calibrated_plan(bench, bench.spec.steps[-1], exported.model)
+    step = bench.spec.steps[-1]
+    plan = make_plan(exported.model, quantization.observe(bench, step, exported.model), step, bench.spec.deploy.target)
     files.write_json(directory / "plan-quantize.json", plan.model_dump(mode="json"))
     files.write_bytes(directory / "int8.onnx", to_bytes(write_qdq(onnx.load(directory / "fp32.onnx"), plan)))
-    simulated = exporting.simulate(bench, exported.folded, plan).model
+    simulated = exporting.simulate(bench, exported.folded, plan, {}).model
     np.save(directory / "outputs-simulated.npy", bench.outputs(simulated, "test"))
 
 

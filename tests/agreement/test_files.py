@@ -19,7 +19,11 @@ DIRECTORIES = ("run/seed-0/onnx", *DEPLOYED)
 @pytest.mark.parametrize("directory", DIRECTORIES)
 @pytest.mark.parametrize("file", ["fp32.onnx", "int8.onnx"])
 def test_deployed_files_are_equal_and_answer_bit_for_bit(produced, directory, file):
-    paths = [produced[backend] / directory / file for backend in PAIR]
+    require_equal_files([produced[backend] / directory / file for backend in PAIR])
+
+
+def require_equal_files(paths):
+    """Two ONNX files: the same bytes, hence the same answers, which are compared first: they tell more."""
     images = _images(paths[0])
     torch, paddle = (OnnxRuntime(OnnxRuntimeConfig()).load(path, threads=1).run(images) for path in paths)
     assert torch.tobytes() == paddle.tobytes()

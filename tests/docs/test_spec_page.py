@@ -16,6 +16,8 @@ from paredown import builtin
 from paredown.manager import Manager
 from paredown.spec.planned import PLANNED_FIELDS, PLANNED_VALUES
 from paredown_onnxruntime import plugin as onnxruntime_plugin
+from paredown_openvino import plugin as openvino_plugin
+from paredown_paddle_inference import plugin as paddle_inference_plugin
 from paredown_vision import plugin as vision_plugin
 
 PAGE = ROOT / "docs" / "spec.md"
@@ -27,6 +29,8 @@ def own_registry():
     manager = Manager()
     manager.register(vision_plugin, "vision")
     manager.register(onnxruntime_plugin, "onnxruntime")
+    manager.register(openvino_plugin, "openvino")
+    manager.register(paddle_inference_plugin, "paddle_inference")
     return manager.registry
 
 
