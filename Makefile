@@ -1,6 +1,7 @@
 # make demo    sets everything up, runs the quickstart on both frameworks, prints the table
 # make test    sets everything up, runs all tests
 # make check   ruff, mypy, import-linter
+# make agreement  both frameworks' int8 files of networks at 224 pixels, bit by bit; int8 on every network of the zoo
 # make matrix  prunes every network of the zoo on both frameworks, writes the table of docs/networks.md
 SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := out
 
-.PHONY: demo test check format setup bench-slice bench-pruning bench-cutting matrix clean
+.PHONY: demo test check format setup bench-slice bench-pruning bench-cutting bench-quantization bench-calibration agreement matrix clean
 
 demo: setup
 	@$(BIN)/paredown compare examples/quickstart.yaml --out $(OUT)/quickstart
@@ -36,6 +37,15 @@ bench-pruning: setup
 bench-cutting: setup
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/cutting.py
 
+bench-quantization: setup
+	@$(BIN)/python benchmarks/quantization/run.py
+
+bench-calibration: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/calibration.py
+
+agreement: setup
+	@$(BIN)/python -m pytest -n 0 -m "" tests/agreement/test_at_224.py tests/matrix/test_quantized.py
+
 matrix: setup
 	@$(BIN)/python -m pytest -n 0 -m "" tests/matrix/test_networks.py; tested=$$?; \
 	  PYTHONPATH=tests $(BIN)/python -m matrix.table && exit $$tested
@@ -48,7 +58,7 @@ $(VENV)/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
 	@echo "installing (PyTorch and PaddlePaddle: about 6 GB the first time)"
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -e ".[all,testing]"
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -e ".[all,openvino,testing]"
 	@touch $@
 
 clean:
