@@ -411,31 +411,37 @@ class Corrected:
     """What a correction changed: arrays of the folded network, by neutral name, and scales that must stay.
 
     `weights` are the quantized tensors of layers whose weights were made for these scales (layer name to tensor).
-    `evidence` are plain facts about what was done and what was left as it is (JSON values).
+    `evidence` are plain facts about what was done and what was left as it is (JSON values). `same_function` says that
+    the float network computes the same with these arrays, as after equalization.
     """
 
     arrays: Mapping[str, Array]
     weights: Mapping[str, QuantizedTensor] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    same_function: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CorrectionRun:
     """What a correction works on, all neutral.
 
-    `graph` is the canonical float network (an `onnx.ModelProto`), `images()` yields the calibration batches again each
-    time that it is called, `plan(graph, fixed)` makes the quantization plan of a graph with changed arrays, where
-    `fixed` are tensors of weights that must stay.
+    `graph` is the canonical network (an `onnx.ModelProto`) as corrections before this one left it. `images()` yields
+    the calibration batches again each time that it is called. `plan(graph, fixed)` makes the quantization plan of a
+    graph with changed arrays, where `fixed` are tensors of weights that must stay. `reference` is the float network
+    without those of the changes that do not compute the same (None: `graph`), and `changed` are these arrays.
     """
 
     graph: Any
     images: Callable[[], Iterator[FloatArray]]
     plan: Callable[[Any, Mapping[str, QuantizedTensor]], QuantPlan]
     seed: int = 0
+    reference: Any = None
+    changed: Mapping[str, Array] = field(default_factory=dict)
 
-
-Correction = Callable[[CorrectionRun, Any], Corrected]
-"""Reduces the error of quantization: takes the network and the options, returns what it changes."""
+    @property
+    def target(self) -> Any:
+        """The float network whose outputs the quantized one is to come near."""
+        return self.graph if self.reference is None else self.reference
 
 
 DataLoader = Callable[[Any, "Path"], DataSplits]

@@ -35,7 +35,8 @@ class Candidate(Figures):
     `validation` are the metrics that the choice was made by; `simulated` those of the framework's fake quantization,
     on the test split. `precision` is `fp32`, or what weights and activations became (`int8`, `int4-weights`, `fp16`).
     `latency_ratio` is the median over rounds of this file's latency by the baseline's fp32 file's; `agreement` the
-    share of test images on which this file predicts what the framework's network predicts.
+    share of test images on which this file predicts what the framework's network predicts. `settings` are those of a
+    runtime's own quantizer, where it made the file.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Candidate(Figures):
     precision: str
     validation: dict[str, float]
     simulated: dict[str, float] | None = None
+    settings: dict[str, Any] | None = None
     latency_ratio: float
     agreement: float
     within_bound: bool

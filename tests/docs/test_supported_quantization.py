@@ -75,4 +75,5 @@ def test_activations_are_taken_as_the_row_says(mode, taken):
     _, _, activations, observers = TABLE[mode]
     for width, observer in itertools.product(ACTIVATIONS, OBSERVERS):
         step = {"kind": "quantize", "mode": mode, "activations": activations_of(width, observer)}
-        assert taken(step) == (width in activations and observer in observers), (width, observer)
+        listed = observer in observers or (f"{observer} (not with 16 bits)" in observers and not width.startswith("16"))
+        assert taken(step) == (width in activations and listed), (width, observer)

@@ -60,11 +60,15 @@ def test_corrections_arrive_in_the_file_and_in_the_simulation(run):
 
 def test_the_worst_layers_stay_in_float_until_the_metric_holds(run):
     step = {"kind": "quantize", "weights": {"bits": 2}, "activations": OBSERVED, "keep_best_effort": True}
+    step |= {"corrections": [{"kind": "adaround", "iterations": 20}]}
     directory, result = run(step, deploy=ANY_LOSS | {"max_metric_drop": 0.1})
     effort = result.steps[0].evidence["best_effort"]
     assert [one["left"] for one in effort["tries"]] == sorted({one["left"] for one in effort["tries"]})
     plan = QuantPlan.model_validate(files.read_json(directory / result.steps[0].plan))
     assert set(effort["left"]) <= set(plan.left_float)
+    if result.steps[0].corrected:
+        corrected = files.read_state(directory / result.steps[0].corrected)
+        assert not [name for name in corrected if name.rpartition(".")[0] in effort["left"]]
     if effort["reached"]:
         chosen = next(one for one in effort["tries"] if one["left"] == len(effort["left"]))
         assert chosen["top1"] >= effort["bound"]

@@ -59,6 +59,12 @@ def test_what_is_written_beside_a_preset_wins_over_it(registry: Registry, quicks
     assert (step.activations.symmetric, step.activations.observer.kind) == (False, "moving_average")
 
 
+def test_a_mode_without_activations_takes_none_of_the_presets(registry: Registry, quickstart: dict[str, Any]) -> None:
+    spec = quantizing(quickstart, preset="torch_default", mode="weight_only")
+    step = load_spec(spec, registry).steps[0]
+    assert (step.mode, step.activations) == ("weight_only", None)  # type: ignore[attr-defined]
+
+
 def test_another_observer_takes_none_of_the_presets_options(registry: Registry, quickstart: dict[str, Any]) -> None:
     spec = training(quickstart, preset="paddleslim_qat", activations={"observer": {"kind": "minmax"}})
     step = load_spec(spec, registry).steps[0].during[0]  # type: ignore[attr-defined]

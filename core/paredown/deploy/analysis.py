@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +16,16 @@ from paredown.errors import DataError, UnsupportedError
 from paredown.plan import QuantPlan
 
 if TYPE_CHECKING:
-    from paredown.contracts import FloatArray
+    from paredown.contracts import Array, FloatArray
 
 __all__ = ["LayerNoise", "layer_noise", "worst_first"]
 
 
 def layer_noise(
-    model: onnx.ModelProto, plan: QuantPlan, images: Callable[[], Iterable[FloatArray]]
+    model: onnx.ModelProto,
+    plan: QuantPlan,
+    images: Callable[[], Iterable[FloatArray]],
+    arrays: Mapping[str, Array] | None = None,
 ) -> tuple[LayerNoise, ...]:
     """The signal-to-noise ratio of each quantized layer, 10 * log10(sum(s^2) / sum((s - q)^2)), in dB.
 
@@ -34,6 +37,7 @@ def layer_noise(
         model: The canonical float network.
         plan: Its plan.
         images: Yields the batches, float32, NCHW, each time that it is called.
+        arrays: What corrections changed: the quantized network holds them, the float one does not.
 
     Returns:
         A record for each quantized layer, in order of execution; `worst_first` ranks them.
@@ -51,7 +55,7 @@ def layer_noise(
             expected="a mode with integers",
             remedy="leave `analysis` out of this step",
         )
-    simulation = Simulation(model, plan)
+    simulation = Simulation(model, plan, arrays)
     layers: dict[str, list[Call]] = {}
     for call in simulation.calls:
         layers.setdefault(call.layer, []).append(call)
@@ -63,7 +67,7 @@ def layer_noise(
             layer,
             together=_ratio(own, calls, "together"),
             alone=_ratio(own, calls, "alone"),
-            network=_at_the_output(model, plan, layer, images()),
+            network=_at_the_output(Simulation(model, plan, _of_layer(arrays or {}, layer)), layer, images()),
         )
         for layer, calls in layers.items()
     )
@@ -84,10 +88,13 @@ def _own_outputs(
     return dict(zip(squares, _totals(simulation.both(), squares, images), strict=True))
 
 
-def _at_the_output(model: onnx.ModelProto, plan: QuantPlan, layer: str, images: Iterable[FloatArray]) -> float:
+def _of_layer(arrays: Mapping[str, Array], layer: str) -> dict[str, Array]:
+    return {name: values for name, values in arrays.items() if name.rpartition(".")[0] == layer}
+
+
+def _at_the_output(simulation: Simulation, layer: str, images: Iterable[FloatArray]) -> float:
     """The ratio of the network's first output with one layer quantized."""
-    simulation = Simulation(model, plan)
-    output = model.graph.output[0].name
+    output = simulation.model.graph.output[0].name
     noisy = simulation.copy_network(layers=(layer,))[output]
     noise = simulation.add("Sub", [output, noisy], [f"{output}:difference"])
     squares = [_square(simulation, output, f"{output}:signal"), _square(simulation, noise, f"{output}:noise")]

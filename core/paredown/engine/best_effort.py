@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from paredown import files
+from paredown.engine.built import Quantized
 from paredown.engine.stepping import StepInput
 from paredown.engine.workbench import EVALUATION_BATCH, Workbench
-from paredown.plan import QuantPlan
 
 REASON = "left in float so that the metric holds (keep_best_effort)"
 
@@ -19,10 +19,10 @@ def search(
     bench: Workbench,
     given: StepInput,
     graph: Any,
-    plan_without: Callable[[Mapping[str, str]], QuantPlan],
+    without: Callable[[Mapping[str, str]], Quantized],
     noise: Callable[[], Any],
-) -> tuple[QuantPlan, dict[str, Any]]:
-    """The fewest layers left in float with which the deployed file keeps `max_metric_drop` on validation.
+) -> tuple[Quantized, dict[str, Any]]:
+    """The fewest of the worst layers left in float with which the deployed file keeps `max_metric_drop` on validation.
 
     Layers are ranked by the noise that each makes alone; how many of the worst have to stay is found by doubling and
     then halving, every try as a file in the runtime. Where none is enough, the try with the best metric is taken.
@@ -30,25 +30,26 @@ def search(
     Args:
         bench: The run.
         given: What the step was given; the baseline's metric sets the bound.
-        graph: The canonical network, an `onnx.ModelProto`.
-        plan_without: The plan that leaves more layers in float, with the reasons.
+        graph: The canonical network, an `onnx.ModelProto`, before any correction.
+        without: The plan that leaves more layers in float, with the reasons, and the arrays to deploy with it.
         noise: Measures the noise of each layer; called where the whole plan does not hold.
 
     Returns:
-        The plan, and what was tried: `bound`, `baseline`, `tries` (layers left, metric, bytes), `left`, `reached`.
+        The plan with its arrays, and what was tried: `bound`, `baseline`, `tries` (layers left, metric, bytes), `left`,
+        `reached`.
     """
     from paredown.deploy.analysis import worst_first
 
     primary = bench.task.primary
     baseline = bench.metrics(bench.build(state=given.baseline), "validation")[primary]
     bound = baseline - bench.spec.deploy.max_metric_drop
-    tries: dict[int, tuple[QuantPlan, float, int]] = {}
+    tries: dict[int, tuple[Quantized, float, int]] = {}
     ranked: list[str] = []
 
     def holds(count: int) -> bool:
         if count not in tries:
-            plan = plan_without(dict.fromkeys(ranked[:count], REASON))
-            tries[count] = (plan, *_measure(bench, graph, plan))
+            quantized = without(dict.fromkeys(ranked[:count], REASON))
+            tries[count] = (quantized, *_measure(bench, graph, quantized))
         return tries[count][1] >= bound - 1e-12
 
     if not holds(0):
@@ -78,13 +79,14 @@ def _fewest(holds: Callable[[int], bool], most: int) -> None:
         low, high = (low, middle) if holds(middle) else (middle, high)
 
 
-def _measure(bench: Workbench, graph: Any, plan: QuantPlan) -> tuple[float, int]:
+def _measure(bench: Workbench, graph: Any, quantized: Quantized) -> tuple[float, int]:
     """The metric of the deployed file on validation, and its bytes."""
+    from paredown.deploy.canonical.graph import with_arrays
     from paredown.deploy.files import to_bytes
     from paredown.deploy.verify import run_file
     from paredown.deploy.writing import write_quantized
 
-    content = to_bytes(write_quantized(graph, plan))
+    content = to_bytes(write_quantized(with_arrays(graph, quantized.corrected), quantized.plan))
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         path = Path(scratch) / "try.onnx"
         files.write_bytes(path, content)

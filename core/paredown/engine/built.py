@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from paredown.contracts import FloatArray, State
 from paredown.plan import QuantPlan
@@ -39,7 +41,8 @@ class Built:
     """One network as it would be deployed.
 
     `file` is a file or a directory, relative to the run's. `reference` are the framework's outputs on the test split
-    that the runtime's predictions are compared with; `simulated` the metrics of fake quantization.
+    that the runtime's predictions are compared with; `simulated` the metrics of fake quantization; `settings` those of
+    a runtime's own quantizer.
     """
 
     name: str
@@ -50,3 +53,4 @@ class Built:
     params: int
     macs: int
     stored: Stored
+    settings: Mapping[str, Any] | None = None

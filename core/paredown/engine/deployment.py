@@ -63,6 +63,7 @@ def deploy(
                 file=one.file,
                 precision=one.precision,
                 simulated=one.simulated,
+                settings=None if one.settings is None else dict(one.settings),
                 within_bound=within,
                 delivered=False,
                 **figures,
@@ -73,7 +74,7 @@ def deploy(
     return Deployment(
         baseline=as_figures(start),
         baseline_file=reference.file,
-        candidates=tuple(one.model_copy(update={"delivered": one.name == chosen.name}) for one in candidates),
+        candidates=tuple(one.model_copy(update={"delivered": one is chosen}) for one in candidates),
         missed=choosing.missed(chosen, start["validation"], drop, primary),
         choice=choosing.reasons(candidates, chosen, prefer, start["validation"], drop, primary),
     )

@@ -59,6 +59,24 @@ def require_held(masks: Masks, before: State, after: State, *, kind: str, owner:
         )
 
 
+def require_zeros(masks: Masks, arrays: State, place: str) -> None:
+    """Refuses arrays that corrections of a quantization gave, where masked weights are no longer zero in them.
+
+    Raises:
+        PluginError: Naming the first of them.
+    """
+    for name, mask in masks.items():
+        revived = int(np.count_nonzero(arrays[name][~mask])) if name in arrays else 0
+        if revived:
+            raise PluginError(
+                "a correction gave values to weights that earlier pruning holds at zero",
+                where=f"{place}.corrections, {name}",
+                value=f"{revived} weights",
+                expected="weights that are zero stay zero",
+                remedy="leave the correction out, or report it to its authors",
+            )
+
+
 def shapes(state: State) -> dict[str, tuple[int, ...]]:
     """The shape of each array by name."""
     return {name: tuple(np.shape(values)) for name, values in state.items()}

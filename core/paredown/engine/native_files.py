@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +12,7 @@ from paredown.contracts import ExportRequest, Model, QuantizingRuntime
 from paredown.engine import exporting
 from paredown.engine.built import Built, QuantizedByRuntime, Stored
 from paredown.engine.workbench import Workbench
+from paredown.errors import NoEffectError
 
 BASELINE, FINAL, INTEGERS = "baseline-fp32", "fp32", "int8"
 """The directories of the files, below one that is named after the format."""
@@ -52,13 +54,22 @@ def _quantized(bench: Workbench, model: Model, by: QuantizedByRuntime, directory
     """The runtime's integers; nothing simulates them, so their predictions are compared with the float network's."""
     runtime = cast("QuantizingRuntime", bench.runtime)
     file = f"{runtime.format}/{INTEGERS}"
-    source = directory / runtime.format / f"{INTEGERS}-source"
-    _export(bench, model, source, runtime.quantizes)
     files.remove_directory(directory / file)
     calibration = by.step.calibration
     images = bench.split("train")[0][: calibration.samples]
-    runtime.quantize(source, directory / file, images, batch_size=calibration.batch_size)
-    files.remove_directory(source)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=(directory / file).parent) as scratch:
+        source = Path(scratch) / "source"
+        _export(bench, model, source, runtime.quantizes)
+        settings = runtime.quantize(source, directory / file, images, batch_size=calibration.batch_size)
+    stored = _stored(bench, directory / file)
+    if stored.weight_bytes >= fp32.stored.weight_bytes:
+        raise NoEffectError(
+            f"the quantizer of `{runtime.name}` made no integers of this network",
+            where=file,
+            value=f"{stored.weight_bytes} bytes of weights, {fp32.stored.weight_bytes} before",
+            expected="fewer bytes",
+            remedy="leave the quantize step out for this runtime, or deploy to onnxruntime",
+        )
     return Built(
         name="int8",
         file=file,
@@ -67,7 +78,8 @@ def _quantized(bench: Workbench, model: Model, by: QuantizedByRuntime, directory
         simulated=None,
         params=fp32.params,
         macs=fp32.macs,
-        stored=_stored(bench, directory / file),
+        stored=stored,
+        settings=settings,
     )
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from paredown.algorithms import batches
 from paredown.contracts import Array, CorrectionRun, FloatArray, State
 from paredown.engine import best_effort, exporting
+from paredown.engine.built import Quantized
 from paredown.engine.evidence import change
+from paredown.engine.mask_checks import require_zeros
 from paredown.engine.selectors import protected_layers
 from paredown.engine.stepping import StepInput, StepOutput
 from paredown.engine.workbench import Workbench
@@ -24,12 +26,22 @@ Ranges = Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """The canonical graph with all corrections, what they changed, and the weights whose scales must stay."""
+    """What corrections made of the canonical graph.
 
-    graph: Any
-    arrays: State = field(default_factory=dict)
+    `reference` is the float network, with the `rescaled` arrays of those that compute the same; `changed` are the
+    arrays of the others, `fixed` the scales that their weights were made for.
+    """
+
+    reference: Any
+    rescaled: State = field(default_factory=dict)
+    changed: State = field(default_factory=dict)
     fixed: Mapping[str, QuantizedTensor] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, left: Collection[str]) -> State:
+        """The arrays to deploy: a layer that is left in float has no error to correct, and keeps its own."""
+        kept = {name: values for name, values in self.changed.items() if name.rpartition(".")[0] not in left}
+        return {**self.rescaled, **kept}
 
 
 def quantize(bench: Workbench, step: QuantizeStep, given: StepInput) -> StepOutput:
@@ -42,6 +54,7 @@ def quantize(bench: Workbench, step: QuantizeStep, given: StepInput) -> StepOutp
         DataError: The calibration images, or what the network makes of them, give no range.
         SpecError: A selector picks nothing.
     """
+    from paredown.deploy.canonical.graph import with_arrays
     from paredown.deploy.points import make_plan
 
     if bench.runtime.format != "onnx":
@@ -53,34 +66,37 @@ def quantize(bench: Workbench, step: QuantizeStep, given: StepInput) -> StepOutp
         sorted(protected_layers(step.protect, bench.layers(given.model), place)), "protected by the spec"
     )
     corrected = _corrections(bench, step, exported.model, left)
-    ranges = observe(bench, step, corrected.graph)
+    graph = with_arrays(corrected.reference, corrected.changed)
+    ranges = observe(bench, step, graph)
 
-    def plan_without(layers: Mapping[str, str]) -> QuantPlan:
-        return make_plan(
-            corrected.graph, ranges, step, bench.spec.deploy.target, left={**left, **layers}, fixed=corrected.fixed
-        )
+    def without(layers: Mapping[str, str]) -> Quantized:
+        fixed = {layer: tensor for layer, tensor in corrected.fixed.items() if layer not in layers}
+        own = with_arrays(corrected.reference, corrected.of(layers))
+        plan = make_plan(own, ranges, step, bench.spec.deploy.target, left={**left, **layers}, fixed=fixed)
+        return Quantized(plan, corrected.of(layers))
 
-    plan = plan_without({})
-    require_points(plan, place)
+    chosen = without({})
+    require_points(chosen.plan, place)
     evidence: dict[str, Any] = {"folded": len(exported.folds), **_of_calibration(corrected, ranges)}
-    noise = _noise(bench, step, corrected.graph, plan) if step.analysis else None
+    noise = _noise(bench, step, corrected, chosen.plan) if step.analysis else None
     if noise is not None:
         evidence["analysis"] = [record.to_dict() for record in noise]
     if step.keep_best_effort:
-        plan, evidence["best_effort"] = best_effort.search(
-            bench, given, corrected.graph, plan_without, lambda: noise or _noise(bench, step, corrected.graph, plan)
+        chosen, evidence["best_effort"] = best_effort.search(
+            bench, given, exported.model, without, lambda: noise or _noise(bench, step, corrected, chosen.plan)
         )
-    simulated = exporting.simulate(bench, exported.folded, plan, corrected.arrays)
-    owners = [point.owner for point in plan.points]
+    require_zeros(given.masks, chosen.corrected, place)
+    simulated = exporting.simulate(bench, exported.folded, chosen.plan, chosen.corrected)
+    owners = [point.owner for point in chosen.plan.points]
     evidence |= {
         "points": {"simulated": simulated.evidence.get("points"), "graph_only": owners.count("graph")},
-        "left_float": plan.left_float,
+        "left_float": chosen.plan.left_float,
         **change(
             {"validation": bench.metrics(given.model, "validation")},
             {"validation": bench.metrics(simulated.model, "validation")},
         ),
     }
-    return StepOutput(given.model, plan, evidence, corrected=corrected.arrays)
+    return StepOutput(given.model, chosen.plan, evidence, corrected=chosen.corrected)
 
 
 def observe(bench: Workbench, step: QuantizeStep, graph: Any) -> Ranges:
@@ -123,7 +139,8 @@ def require_points(plan: QuantPlan, place: str) -> None:
 def _corrections(bench: Workbench, step: QuantizeStep, graph: Any, left: Mapping[str, str]) -> Corrections:
     from paredown.deploy.canonical.graph import with_arrays
 
-    arrays: dict[str, Array] = {}
+    rescaled: dict[str, Array] = {}
+    changed: dict[str, Array] = {}
     fixed: dict[str, QuantizedTensor] = {}
     evidence: dict[str, Any] = {}
     for options in step.corrections:
@@ -131,14 +148,21 @@ def _corrections(bench: Workbench, step: QuantizeStep, graph: Any, left: Mapping
 
         bench.report("stage", text=f"correction: {options.kind}")
         plan = functools.partial(_plan_of, bench, step, left, dict(fixed))
-        run = CorrectionRun(graph, lambda: images_of(bench, step), plan, bench.context.seed)
+        reference = with_arrays(graph, rescaled)
+        run = CorrectionRun(
+            graph=with_arrays(reference, changed),
+            images=lambda: images_of(bench, step),
+            plan=plan,
+            seed=bench.context.seed,
+            reference=reference,
+            changed=dict(changed),
+        )
         found = implementation(run, options)
         if found.evidence:
             evidence[options.kind] = dict(found.evidence)
-        arrays |= found.arrays
+        (rescaled if found.same_function else changed).update(found.arrays)
         fixed |= found.weights
-        graph = with_arrays(graph, found.arrays)
-    return Corrections(graph, arrays, fixed, evidence)
+    return Corrections(with_arrays(graph, rescaled), rescaled, changed, fixed, evidence)
 
 
 def _plan_of(
@@ -161,13 +185,13 @@ def _of_calibration(corrected: Corrections, ranges: Ranges) -> dict[str, Any]:
     from paredown.deploy.calibrate import silent_places
 
     found: dict[str, Any] = {"corrections": dict(corrected.evidence)} if corrected.evidence else {}
-    silent = silent_places(corrected.graph.graph, ranges) if ranges else ()
+    silent = silent_places(corrected.reference.graph, ranges) if ranges else ()
     return found | ({"silent": list(silent)} if silent else {})
 
 
-def _noise(bench: Workbench, step: QuantizeStep, graph: Any, plan: QuantPlan) -> Any:
+def _noise(bench: Workbench, step: QuantizeStep, corrected: Corrections, plan: QuantPlan) -> Any:
     """The signal-to-noise ratio of each layer, in dB, on the calibration images."""
     from paredown.deploy.analysis import layer_noise
 
     bench.report("stage", text="the noise of each layer")
-    return layer_noise(graph, plan, lambda: images_of(bench, step))
+    return layer_noise(corrected.reference, plan, lambda: images_of(bench, step), corrected.changed)

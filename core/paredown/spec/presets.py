@@ -7,7 +7,7 @@ from typing import Any
 
 PRESETS: dict[str, dict[str, Any]] = {
     # PaddleSlim's QAT: `channel_wise_abs_max` weights and `moving_average_abs_max` activations (rate 0.9), on
-    # convolutions and Linear layers.
+    # convolutions and Linear layers. Its integers are -127 to 127: `deploy.target: vnni` or `arm` here.
     "paddleslim_qat": {
         "mode": "qat",
         "weights": {"bits": 8, "symmetric": True, "granularity": "channel"},
@@ -36,7 +36,15 @@ def _step(step: Any) -> Any:
     if isinstance(step.get("during"), list):
         return {**step, "during": [_step(inner) for inner in step["during"]]}
     preset = PRESETS.get(step["preset"]) if isinstance(step.get("preset"), str) else None
-    return _under(preset, step) if preset and step.get("kind") == "quantize" else step
+    if not preset or step.get("kind") != "quantize":
+        return step
+    return _under({name: value for name, value in preset.items() if _fits(name, step.get("mode"))}, step)
+
+
+def _fits(field: str, mode: Any) -> bool:
+    """Whether a mode that is written beside a preset has such a field at all."""
+    unfit = {"activations": ("dynamic", "weight_only", "fp16"), "weights": ("fp16",)}
+    return mode not in unfit.get(field, ())
 
 
 def _under(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,8 +59,3 @@ def _under(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
         ):
             merged[name] = _under(value, own)
     return merged
-
-
-def _is_same_kind(default: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
-    """Another kind has other options, and takes none of the preset's."""
-    return bool(own.get("kind", default.get("kind")) == default.get("kind"))

@@ -27,6 +27,7 @@ def check_quantize(
     """The problems of one quantization step; `training` is the step whose `during` it stands in."""
     yield from _place(step, path, document, is_inside=training is not None)
     yield from _activations(step, path, document)
+    yield from _observed(step, path, document)
     yield from _weights(step, path, document)
     yield from _of_training(step, path, document, training)
     yield from _corrections(step, path, document)
@@ -76,6 +77,27 @@ def _activations(step: QuantizeStep, path: DataPath, document: Document) -> Iter
             value=get_part(document.data, path),
             expected="`activations` with an `observer`",
             remedy="add `activations: {observer: {kind: minmax}}`",
+        )
+
+
+def _observed(step: QuantizeStep, path: DataPath, document: Document) -> Iterator[Problem]:
+    activations = step.activations
+    if activations is not None and activations.observer.kind == "entropy" and activations.bits == 16:
+        yield document.problem(
+            (*path, "activations", "observer", "kind"),
+            "`entropy` compares bins with quantization levels, and 16 bits have more levels than it has bins",
+            value="entropy",
+            expected="another observer with 16 bits, or 8 or 4 bits",
+            remedy="write `observer: {kind: histogram}`",
+        )
+    seen = step.mode in ("static", "qat") or step.corrections or step.analysis or step.keep_best_effort
+    if "calibration" in step.model_fields_set and not seen:
+        yield document.problem(
+            (*path, "calibration"),
+            f"`calibration` does not go with `mode: {step.mode}`: nothing looks at images",
+            value=get_part(document.data, (*path, "calibration")),
+            expected="no `calibration`",
+            remedy="remove `calibration`",
         )
 
 
@@ -196,6 +218,14 @@ def _corrections(step: QuantizeStep, path: DataPath, document: Document) -> Iter
                 value=correction.kind,
                 expected="`equalization` as the first correction",
                 remedy="move it to the front",
+            )
+        if correction.kind == "adaround" and "bias_correction" in [one.kind for one in step.corrections[:index]]:
+            yield document.problem(
+                place,
+                "`adaround` changes the errors that `bias_correction` before it moved the biases for",
+                value=correction.kind,
+                expected="`adaround` before `bias_correction`",
+                remedy="exchange the two",
             )
         if correction.kind == "adaround" and step.weights.bits == 1:
             yield document.problem(

@@ -45,7 +45,7 @@ def correct_bias(run: CorrectionRun, options: BiasCorrection) -> Corrected:  # n
         DataError: There are no images, or the network's values are not finite.
     """
     plan = run.plan(run.graph, {})
-    simulation = Simulation(run.graph, plan)
+    simulation = Simulation(run.target, plan, run.changed)
     movable = _movable(simulation)
     errors: dict[str, list[str]] = {}
 

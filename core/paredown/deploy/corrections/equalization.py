@@ -56,6 +56,7 @@ def equalize(run: CorrectionRun, options: Equalization) -> Corrected:
     changed = {name: after[name].astype(np.float32) for name in names if not np.array_equal(before[name], after[name])}
     return Corrected(
         changed,
+        same_function=True,
         evidence={
             "pairs": [_title(joint) for joint in usable],
             "rounds": rounds,

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from paredown.contracts import Array, Corrected, CorrectionRun
-from paredown.deploy.canonical.graph import array_of, attributes, constants, consumers, output_names, with_arrays
+from paredown.deploy.canonical.graph import array_of, attributes, constants, consumers, output_names
 from paredown.deploy.corrections.rounding_search import Samples, learn, nearest, rounded
 from paredown.deploy.corrections.sampling import Targets, some_images
 from paredown.deploy.corrections.simulated import Simulation
@@ -47,7 +47,7 @@ def learn_rounding(run: CorrectionRun, options: AdaRound) -> Corrected:
         DataError: There are no images, or the network's values are not finite.
     """
     plan = run.plan(run.graph, {})
-    simulation = Simulation(run.graph, plan)
+    simulation = Simulation(run.target, plan)
     layers: dict[str, list[Call]] = {}
     for call in simulation.calls:
         layers.setdefault(call.layer, []).append(call)
@@ -61,12 +61,12 @@ def learn_rounding(run: CorrectionRun, options: AdaRound) -> Corrected:
         return some_images(run.images, options.samples)
 
     per_image = -(-options.positions // options.samples)
-    targets = Targets(run.graph, layers, images(), per_image, run.seed)
+    targets = Targets(run.target, layers, images(), per_image, run.seed)
     arrays: dict[str, Array] = {}
     weights: dict[str, QuantizedTensor] = {}
     error: dict[str, float] = {}
     for index, (layer, calls) in enumerate(layers.items()):
-        simulation = Simulation(with_arrays(run.graph, arrays), plan)
+        simulation = Simulation(run.target, plan, {**run.changed, **arrays})
         simulation.copy_network()
         weight, tensor = array_of(constants(run.graph.graph)[calls[0].weight]), simulation.weight_tensor(layer)
         samples = _samples(

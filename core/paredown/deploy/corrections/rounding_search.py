@@ -122,6 +122,7 @@ class _SoftRounding:
         self._low, self._high = tensor.qmin - zero_point, tensor.qmax - zero_point
         steps = _steps(weight, tensor)
         self._down = np.floor(steps)
+        self._pruned = weight == 0
         # It starts where the soft weight is the weight itself.
         self.variable: FloatArray = -np.log((ZETA - GAMMA) / (steps - self._down - GAMMA) - 1).astype(np.float32)
 
@@ -129,7 +130,7 @@ class _SoftRounding:
         """How far up each weight is rounded, in [0, 1], and the weights."""
         self._sigmoid = 1 / (1 + np.exp(-self.variable))
         self._stretched = self._sigmoid * np.float32(ZETA - GAMMA) + np.float32(GAMMA)
-        up = np.clip(self._stretched, 0, 1)
+        up = np.where(self._pruned, 0, np.clip(self._stretched, 0, 1)).astype(np.float32)
         self._integers = self._down + up
         return up, np.clip(self._integers, self._low, self._high) * self._scale
 
@@ -147,8 +148,9 @@ class _SoftRounding:
         return passed
 
     def decided(self) -> FloatArray:
-        """1 where the variable says up, else 0."""
-        return (self.variable >= 0).astype(np.float32)
+        """1 where the variable says up, else 0; a weight of zero stays zero, so that masks hold."""
+        up: FloatArray = ((self.variable >= 0) & ~self._pruned).astype(np.float32)
+        return up
 
 
 def _push(up: FloatArray, beta: float) -> FloatArray:

@@ -16,7 +16,7 @@ from paredown.deploy.places import Call
 from paredown.errors import DataError
 
 if TYPE_CHECKING:
-    from paredown.contracts import FloatArray
+    from paredown.contracts import FloatArray, IntArray
 
 TOGETHER = 8
 """Images that run at once: all the outputs of a network are in memory."""
@@ -75,8 +75,14 @@ class Targets:
         _require_finite(self._values)
 
     def of(self, calls: list[Call]) -> FloatArray:
-        """[count, channels]: the outputs of a layer, call after call."""
-        return np.concatenate([self._values[call.node.output[0]] for call in calls])
+        """[count, channels]: the outputs of a layer, those of the first images first, whichever call gave them."""
+        together: FloatArray = np.concatenate([self._values[call.node.output[0]] for call in calls])
+        return together[self._order(calls)]
+
+    def _order(self, calls: list[Call]) -> IntArray:
+        """The samples of all calls side by side, so that the last ones are of the last images."""
+        counts = [len(self._values[call.node.output[0]]) for call in calls]
+        return np.argsort(np.concatenate([np.arange(count) / count for count in counts]), kind="stable")
 
     def inputs(
         self, simulation: Simulation, calls: list[Call], kernel: tuple[int, ...], images: Iterator[FloatArray]
@@ -101,7 +107,7 @@ class Targets:
             for call, name, taken in zip(calls, names, parts, strict=True):
                 positions = self._positions[call.node.output[0]][index]
                 taken.append(inputs_at(call, kernel, values.get(name, batch), positions))
-        return np.concatenate([part for taken in parts for part in taken], axis=1)
+        return np.concatenate([part for taken in parts for part in taken], axis=1)[:, self._order(calls)]
 
 
 def _require_finite(values: Mapping[str, FloatArray]) -> None:

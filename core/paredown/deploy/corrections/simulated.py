@@ -7,7 +7,7 @@ move by at most half of a product of two scales.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,13 +37,14 @@ class Simulation:
     Args:
         model: The canonical float network; it is left as it is.
         plan: Its plan.
+        arrays: What the quantized copies hold in place of the network's own: what corrections changed.
 
     Raises:
         PlanError: The plan lacks a point of the network.
     """
 
-    def __init__(self, model: onnx.ModelProto, plan: QuantPlan) -> None:
-        self.model, self.plan = model, plan
+    def __init__(self, model: onnx.ModelProto, plan: QuantPlan, arrays: Mapping[str, Array] | None = None) -> None:
+        self.model, self.plan, self._arrays = model, plan, dict(arrays or {})
         self.calls = layer_calls(model.graph, plan.left_float)
         self._by_output = {call.node.output[0]: call for call in self.calls}
         self._known = constants(model.graph)
@@ -80,7 +81,7 @@ class Simulation:
             read_as[image] = self.fake_quantize(image, shared[image], COPY + image)
         for node in self.model.graph.node:
             call = self._by_output.get(node.output[0])
-            inputs = [read_as.get(name, names.get(name, name)) for name in node.input]
+            inputs = [read_as.get(name) or names.get(name) or self._own(name) for name in node.input]
             if call is not None and (layers is None or call.layer in layers):
                 if layers is not None or self.plan.mode == "dynamic":
                     inputs[0] = self._quantized_input(call, inputs[0], node.output[0])
@@ -107,6 +108,8 @@ class Simulation:
         copied.CopyFrom(call.node)
         copied.input[0] = self._quantized_input(call, call.node.input[0], f"{call.node.output[0]}:alone")
         copied.input[1] = self._quantized_weight(call)
+        if call.bias is not None:
+            copied.input[2] = self._own(call.bias)
         copied.output[0] = f"{COPY}{call.node.output[0]}:alone"
         self._nodes.append(copied)
         return str(copied.output[0])
@@ -153,10 +156,15 @@ class Simulation:
             return name
         return self.fake_quantize(name, self._point((call.layer, "input", call.index)), f"{COPY}{stem}:input")
 
+    def _own(self, name: str) -> str:
+        """A constant as the quantized copies hold it."""
+        return self.constant(COPY + name, self._arrays[name]) if name in self._arrays else name
+
     def _quantized_weight(self, call: Call) -> str:
         name = COPY + call.weight
         if name not in self._constants:
-            values = array_of(self._known[call.weight])
+            values = self._arrays.get(call.weight)
+            values = array_of(self._known[call.weight]) if values is None else values
             self.constant(name, fake_quantize(values, self.weight_tensor(call.layer)))
         return name
 
