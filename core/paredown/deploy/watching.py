@@ -43,6 +43,8 @@ class OpenedNetwork:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # What it would lay out for the second batch of a size would be kept beside what the first one left.
+        options.enable_mem_pattern = False
         self._session = onnxruntime.InferenceSession(to_bytes(opened), options, providers=["CPUExecutionProvider"])
 
     def run(self, images: FloatArray) -> dict[str, FloatArray]:
