@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from paredown.algorithms.learned_scales import GREATEST_CHANGE, SMALLEST_FACTOR, gradient_scale, learns_level
+from paredown.algorithms.qat import key_of
 from paredown.contracts import FloatArray, PointKey, Quantizing
-from paredown.plan import QuantizationPoint, QuantizedTensor
+from paredown.plan import QuantizedTensor
 from paredown_paddle.divergence import diverged
-from paredown_paddle.fake_quantization import Grid, row_sums
+from paredown_paddle.fake_quantization import Grid, row_sums, value_range
 from paredown_paddle.framework import paddle
-from paredown_paddle.straight_through import SMALLEST, Result, clipped, level_scale, passed_through, step_slope
-
-GREATEST_CHANGE = 0.1
-"""A step of the optimizer changes a learned number by at most this share of itself, and so never its sign.
-
-This is no part of the papers. It binds where a gradient is far out of proportion; without it a scale may be zero after
-the first step, or so large that all weights are rounded to zero, and neither comes back.
-"""
+from paredown_paddle.straight_through import (
+    Result,
+    clipped,
+    level_scale,
+    passed_through,
+    step_slope,
+    straight_through,
+)
 
 Unit = Callable[[], FloatArray]
 """What scales are measured in at present: float64 and positive, [scales], or [1] for all of them."""
-
-
-def key_of(point: QuantizationPoint) -> PointKey:
-    """The key of a point."""
-    return point.layer, point.port, point.index
 
 
 def _one() -> FloatArray:
     return np.ones(1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class StepSize:
     """The learned step sizes of one tensor (Esser et al., 2020), float32 [scales]: share * start * unit.
 
@@ -69,7 +65,14 @@ class StepSize:
         """The step sizes now."""
         whole = paddle.to_tensor(self.start * self.unit(), dtype="float64", place=self.share.place)
         product = self.share.detach().astype("float64") * whole
-        return paddle.clip(product.astype("float32"), min=SMALLEST)
+        return paddle.clip(product.astype("float32"), min=SMALLEST_FACTOR)
+
+    def restart(self, tensor: QuantizedTensor, before: QuantizedTensor) -> None:
+        """Starts again from the scales of a tensor, in the rows that differ from what they started from before."""
+        pairs = [zip(each.scale, each.zero_point, strict=True) for each in (tensor, before)]
+        begins = np.array([new != old for new, old in zip(*pairs, strict=True)])
+        self.start = np.where(begins, np.asarray(tensor.scale, dtype=np.float64) / self.unit(), self.start)
+        paddle.assign(np.where(begins, np.float32(1), self.share.numpy()), output=self.share)
 
     def learner(self, tensor: QuantizedTensor, slope: Any, count: int) -> Callable[[Any], Any]:
         """Turns the gradient of a fake-quantized tensor into that of the shares.
@@ -80,7 +83,7 @@ class StepSize:
             count: The numbers that have one step size; its gradient is multiplied with 1 / sqrt(count * qmax) (section
                 2.2 of the paper).
         """
-        of_sum = self.unit() / self.start / math.sqrt(count * tensor.qmax)
+        of_sum = self.unit() / self.start * gradient_scale(count, tensor)
         factor = paddle.to_tensor(of_sum, dtype="float64", place=self.share.place)
 
         def learn(gradient: Any) -> Any:
@@ -110,12 +113,15 @@ class LearnedScales:
         self.steps: dict[PointKey, StepSize] = {}
         self.levels: dict[PointKey, Any] = {}
         for key, tensor in self.tensors.items():
-            if quantizing.pact and ports[key] != "weight" and _starts_at_zero(tensor):
+            if quantizing.pact and ports[key] != "weight" and learns_level(tensor):
                 # PACT has weight decay pull the level down, as far as the loss lets it.
                 self.levels[key] = _parameter([tensor.scale[0] * tensor.qmax], decayed=True)
             elif quantizing.learned:
                 self.steps[key] = StepSize.starting(tensor, (units or {}).get(key, _one))
         self._before = [parameter.detach().clone() for parameter in self.parameters()]
+        self._quantizing = quantizing
+        learned = {*self.steps, *self.levels}
+        self._waiting = {key for key in learned if ports[key] != "weight" and quantizing.is_silent(key)}
 
     def parameters(self) -> list[Any]:
         """All of them, for the optimizer."""
@@ -126,11 +132,30 @@ class LearnedScales:
         return all(step.share.name != name for step in self.steps.values())
 
     def quantized(self, leader: PointKey, values: Any) -> Any:
-        """An activation after fake quantization with what is learned for its leader."""
+        """An activation after fake quantization with what is learned for its leader, once it is not zero."""
+        if leader in self._waiting:
+            given = self._quantizing.activation(leader, *value_range(values))
+            # A range that turns out to reach below zero has no level to learn, and goes on following the batches.
+            fits = leader in self.steps or learns_level(given)
+            if self._quantizing.is_silent(leader) or not fits:
+                return straight_through(values, given)
+            self.restart(leader, given)
+            self._waiting.remove(leader)
         tensor = self.tensors[leader]
         if leader in self.levels:
             return clipped(values, tensor, self.levels[leader])
         return _stepped(values, tensor, self.steps[leader])
+
+    def restart(self, leader: PointKey, tensor: QuantizedTensor) -> None:
+        """Starts again from a tensor, in the rows that differ from what they started from."""
+        with paddle.no_grad():
+            if leader in self.levels:
+                level = self.levels[leader]
+                paddle.assign(np.array([tensor.scale[0] * tensor.qmax], np.float32), output=level)
+            else:
+                self.steps[leader].restart(tensor, self.tensors[leader])
+            self._before = [parameter.detach().clone() for parameter in self.parameters()]
+        self.tensors[leader] = tensor
 
     def after_step(self) -> None:
         """Bounds what a step of the optimizer did."""
@@ -147,13 +172,14 @@ class LearnedScales:
                 raise diverged(f"{where}, {key[0]} ({key[1]})", "NaN or infinity in a learned scale")
 
     def learned(self) -> Mapping[PointKey, QuantizedTensor]:
-        """How each leader is quantized by now; scales are float32 numbers."""
+        """How each leader is quantized by now, without activations that were zero all the time; float32 scales."""
         with paddle.no_grad():
             scales = {key: step.scale for key, step in self.steps.items()}
             scales.update({key: level_scale(level, self.tensors[key]) for key, level in self.levels.items()})
         return {
             key: self.tensors[key].model_copy(update={"scale": tuple(scale.numpy().tolist())})
             for key, scale in scales.items()
+            if key not in self._waiting
         }
 
 
@@ -166,10 +192,6 @@ def _stepped(values: Any, tensor: QuantizedTensor, step: StepSize) -> Any:
         learn = step.learner(tensor, slope, values.size // values.shape[0])
         result = Result(grid.restored(grid.steps(values)), inside, learn)
     return passed_through(values, result, step.share)
-
-
-def _starts_at_zero(tensor: QuantizedTensor) -> bool:
-    return tensor.qmin == 0 and tensor.zero_point == (0,) and len(tensor.scale) == 1
 
 
 def _parameter(start: Any, *, decayed: bool) -> Any:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from paredown.algorithms.qat import key_of
 from paredown.contracts import PointKey, Quantizing
 from paredown.plan import QuantizedTensor
 from paredown_paddle.divergence import diverged
 from paredown_paddle.fake_quantization import value_range
-from paredown_paddle.learned_scales import LearnedScales, Unit, key_of
+from paredown_paddle.learned_scales import LearnedScales, Unit
 from paredown_paddle.model import save
 from paredown_paddle.names import is_batch_norm, tensors
 from paredown_paddle.points import check_folds, check_points, layers_by_name
@@ -56,6 +56,9 @@ class QuantizedTraining:
             self._require_finite(state)
             for point in self.quantizing.update(step, state):
                 self._weights[point.layer].tensor = point.tensor
+                leader = self.quantizing.leader(key_of(point))
+                if self.scales is not None and leader in self.scales.steps:
+                    self.scales.restart(leader, point.tensor)
         if self.quantizing.freeze_bn is not None and step >= self.quantizing.freeze_bn:
             for layer in self.model.sublayers(include_self=True):
                 if is_batch_norm(layer):
@@ -106,10 +109,7 @@ class QuantizedTraining:
         leader = self.quantizing.leader(key)
         if leader in self.scales.levels or leader in self.scales.steps:
             return self.scales.quantized(leader, values)
-        low, high = value_range(values)
-        if not (math.isfinite(low) and math.isfinite(high)):
-            raise diverged(f"step {self._step + 1}, {key[1]} of {key[0]}", f"values from {low} to {high}")
-        return straight_through(values, self.quantizing.activation(key, low, high))
+        return straight_through(values, self.quantizing.activation(key, *value_range(values)))
 
     def _require_finite(self, state: Mapping[str, Any]) -> None:
         for name, values in state.items():

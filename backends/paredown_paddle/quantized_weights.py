@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
+from paredown.algorithms import learned_scales
 from paredown.algorithms.fold import fold_factor
+from paredown.algorithms.learned_scales import SMALLEST_FACTOR
 from paredown.contracts import FloatArray
 from paredown.plan import QuantizedTensor
 from paredown_paddle.fake_quantization import Grid
 from paredown_paddle.framework import paddle
 from paredown_paddle.learned_scales import StepSize
 from paredown_paddle.names import Slot
-from paredown_paddle.straight_through import SMALLEST, Result, passed_through, step_slope
+from paredown_paddle.straight_through import Result, passed_through, step_slope
 
 
 def factor_of(batch_norm: Any) -> FloatArray:
@@ -26,12 +26,8 @@ def factor_of(batch_norm: Any) -> FloatArray:
 
 
 def factor_size(batch_norm: Any, tensor: QuantizedTensor) -> FloatArray:
-    """The size of that factor, float64: that of each scale's channel, or the mean where all share one scale."""
-    size: FloatArray = np.abs(factor_of(batch_norm))
-    if tensor.axis != 0:
-        return np.full(1, max(float(size.mean()), SMALLEST))
-    repeated: FloatArray = np.repeat(np.where(size < SMALLEST, 1.0, size), len(tensor.scale) // len(size))
-    return repeated
+    """What step sizes of the weight before it are measured in: the size of that factor."""
+    return learned_scales.factor_size(factor_of(batch_norm), tensor)
 
 
 class QuantizedWeight:
@@ -75,7 +71,7 @@ class QuantizedWeight:
 
     def _folded(self, own: Any, factor: Any) -> Result:
         """The same of own * factor, divided by the factor again: in float64, as in `fold_batch_norm`."""
-        used = factor.abs() >= SMALLEST
+        used = factor.abs() >= SMALLEST_FACTOR
         # What has no factor takes no part: it passes its gradient, and gives none to a step size.
         divisor = paddle.where(used, factor, paddle.full_like(factor, math.inf))
         result = self._plain((own.astype("float64") * factor).astype("float32"), divisor)

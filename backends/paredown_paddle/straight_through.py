@@ -6,15 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from paredown.plan import QuantizedTensor
 from paredown_paddle.fake_quantization import Grid, divided, on_device, signs
 from paredown_paddle.framework import paddle
-
-SMALLEST = float(np.finfo(np.float32).tiny)
-"""No scale is smaller. Nor is a factor of BatchNorm that a weight is quantized with: where one is, the folded weights
-are zero, which no division brings back, and the weights stay as they are."""
 
 
 @dataclass(frozen=True)

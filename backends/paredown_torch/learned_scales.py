@@ -8,16 +8,10 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from paredown.algorithms.learned_scales import GREATEST_CHANGE, gradient_scale
 from paredown.plan import QuantizedTensor
 from paredown_torch.fake_quantization import Grid, grid_of, per_element
 from paredown_torch.straight_through import Factor, learned_clip, learned_step, scaled_start
-
-GREATEST_CHANGE = 0.1
-"""A step of the optimizer changes a learned number by at most this share of itself, and so never its sign.
-
-This is no part of the papers. It binds where a gradient is far out of proportion; without it a scale may be zero after
-the first step, or so large that all weights are rounded to zero, and neither comes back.
-"""
 
 
 def _one() -> torch.Tensor:
@@ -35,7 +29,7 @@ class LearnedScale:
     def __init__(self, tensor: QuantizedTensor, device: torch.device, unit: Callable[[], torch.Tensor] = _one) -> None:
         """Starts from the scales of `tensor`; `unit` gives the present unit of each scale, float64 and positive."""
         self._tensor, self._unit = tensor, unit
-        self._start = torch.tensor(tensor.scale, dtype=torch.float64, device=device) / unit().to(device)
+        self._start = self._in_units(tensor, device)
         self.parameter = nn.Parameter(torch.ones_like(self._start, dtype=torch.float32))
         """What is learned: each scale as a share of its start, in units."""
         self._before = self.parameter.detach().clone()
@@ -49,10 +43,19 @@ class LearnedScale:
             ValueError: There is not one scale for each row of the values.
         """
         fixed = grid_of(self._tensor, values)
-        gradient_scale = (sharing * self._tensor.qmax) ** -0.5
-        scale = scaled_start(self._start, self.parameter, self._unit().to(self._start), gradient_scale)
+        factor_of_gradient = gradient_scale(sharing, self._tensor)
+        scale = scaled_start(self._start, self.parameter, self._unit().to(self._start), factor_of_gradient)
         grid: Grid = replace(fixed, scale=per_element(scale, self._tensor, values.shape))
         return learned_step(values, grid, factor)
+
+    @torch.no_grad()
+    def restart(self, tensor: QuantizedTensor) -> None:
+        """Starts again from the scales of `tensor`, in the rows that differ from what they started from."""
+        pairs = [zip(each.scale, each.zero_point, strict=True) for each in (tensor, self._tensor)]
+        begins = torch.tensor([new != old for new, old in zip(*pairs, strict=True)], device=self._start.device)
+        self._start = torch.where(begins, self._in_units(tensor, self._start.device), self._start)
+        self.parameter[begins] = 1.0
+        self._tensor, self._before = tensor, self.parameter.detach().clone()
 
     def after_step(self) -> None:
         """Bounds what a step of the optimizer did."""
@@ -63,6 +66,9 @@ class LearnedScale:
         """What was learned, with the very float32 numbers that the training computes with."""
         scale = scaled_start(self._start, self.parameter, self._unit().to(self._start), 1.0)
         return self._tensor.model_copy(update={"scale": tuple(scale.cpu().tolist())})
+
+    def _in_units(self, tensor: QuantizedTensor, device: torch.device) -> torch.Tensor:
+        return torch.tensor(tensor.scale, dtype=torch.float64, device=device) / self._unit().to(device)
 
 
 class LearnedClip:
@@ -78,6 +84,12 @@ class LearnedClip:
     def quantize(self, values: torch.Tensor) -> torch.Tensor:
         """Fake quantization of `values`."""
         return learned_clip(values, self.parameter, self._tensor.qmax)
+
+    @torch.no_grad()
+    def restart(self, tensor: QuantizedTensor) -> None:
+        """Starts again from the upper end of `tensor`."""
+        self.parameter.fill_(tensor.scale[0] * tensor.qmax)
+        self._tensor, self._before = tensor, self.parameter.detach().clone()
 
     def after_step(self) -> None:
         """Bounds what a step of the optimizer did."""

@@ -12,6 +12,8 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from paredown.algorithms.learned_scales import learns_level
+from paredown.algorithms.qat import key_of
 from paredown.contracts import PointKey, Quantizing
 from paredown.errors import PlanError, TrainingDiverged
 from paredown.plan import QuantizationPoint, QuantizedTensor
@@ -41,6 +43,7 @@ class QuantizedStudent:
         self._model, self._quantizing = model, quantizing
         self._modules: dict[str, nn.Module] = dict(model.named_modules())
         self._learned: dict[PointKey, LearnedScale | LearnedClip] = {}
+        self._waiting: set[PointKey] = set()
         self._norms = {fold.layer: self._norm(fold.batch_norm) for fold in quantizing.folds}
         self._weights = {p.layer: self._weight(p) for p in quantizing.points if p.port == "weight"}
         self._changes: dict[tuple[str, Literal["input", "output"]], dict[int, Change]] = {}
@@ -102,14 +105,14 @@ class QuantizedStudent:
             learned.after_step()
 
     def learned(self) -> dict[PointKey, QuantizedTensor]:
-        """What was learned, by leading point.
+        """What was learned, by leading point; without activations that were zero all the time.
 
         Raises:
             TrainingDiverged: A learned number is not finite.
         """
         for (layer, port, _), learned in self._learned.items():
             _require_finite(learned.parameter, f"the learned scale of the {_where(port, layer)}")
-        return {leader: learned.tensor() for leader, learned in self._learned.items()}
+        return {leader: each.tensor() for leader, each in self._learned.items() if leader not in self._waiting}
 
     def _norm(self, name: str) -> _BatchNorm:
         norm = self._modules.get(name)
@@ -131,7 +134,7 @@ class QuantizedStudent:
         except (ValueError, IndexError) as error:
             raise misfit(f"weight of {point.layer}", point.tensor, parameter.shape, error) from error
         if weight.scale is not None:
-            self._learned[self._quantizing.leader(_key(point))] = weight.scale
+            self._learned[self._quantizing.leader(key_of(point))] = weight.scale
         return weight
 
     def _change(self, point: QuantizationPoint) -> Change:
@@ -145,11 +148,33 @@ class QuantizedStudent:
                 expected="one scale for the whole tensor",
                 remedy=REMEDY,
             )
-        if self._quantizing.pact and tensor.qmin == 0 and tensor.zero_point == (0,):
-            return self._clip(point).quantize
-        if self._quantizing.learned:
-            return partial(_learned_activation, self._scale(point))
-        return partial(self._given_activation, _key(point))
+        leader = self._quantizing.leader(key_of(point))
+        learned: LearnedScale | LearnedClip
+        if self._quantizing.pact and learns_level(tensor):
+            learned = self._clip(point)
+        elif self._quantizing.learned:
+            learned = self._scale(point)
+        else:
+            return partial(self._given_activation, key_of(point))
+        if self._quantizing.is_silent(leader):
+            self._waiting.add(leader)
+        return partial(self._learned_activation, leader, learned)
+
+    def _learned_activation(
+        self, leader: PointKey, learned: LearnedScale | LearnedClip, values: torch.Tensor
+    ) -> torch.Tensor:
+        if leader in self._waiting:
+            tensor = self._quantizing.activation(leader, *value_range(values))
+            # A range that turns out to reach below zero has no level to learn, and goes on following the batches.
+            fits = learns_level(tensor) or isinstance(learned, LearnedScale)
+            if self._quantizing.is_silent(leader) or not fits:
+                return straight_through(values, grid_of(tensor, values))
+            learned.restart(tensor)
+            self._waiting.remove(leader)
+        if isinstance(learned, LearnedClip):
+            return learned.quantize(values)
+        # The paper counts the features of a layer, not those of all images of a batch.
+        return learned.quantize(values, values[0].numel())
 
     def _given_activation(self, key: PointKey, values: torch.Tensor) -> torch.Tensor:
         tensor = self._quantizing.activation(key, *value_range(values))
@@ -157,14 +182,14 @@ class QuantizedStudent:
 
     def _scale(self, point: QuantizationPoint) -> LearnedScale:
         found = self._learned.setdefault(
-            self._quantizing.leader(_key(point)), LearnedScale(point.tensor, networks.device_of(self._model))
+            self._quantizing.leader(key_of(point)), LearnedScale(point.tensor, networks.device_of(self._model))
         )
         assert isinstance(found, LearnedScale), "points of one tensor are quantized alike"
         return found
 
     def _clip(self, point: QuantizationPoint) -> LearnedClip:
         found = self._learned.setdefault(
-            self._quantizing.leader(_key(point)), LearnedClip(point.tensor, networks.device_of(self._model))
+            self._quantizing.leader(key_of(point)), LearnedClip(point.tensor, networks.device_of(self._model))
         )
         assert isinstance(found, LearnedClip), "points of one tensor are quantized alike"
         return found
@@ -180,15 +205,6 @@ class QuantizedStudent:
                     expected="a layer that is called as often in training as in the exported network",
                     remedy="protect the layer",
                 )
-
-
-def _learned_activation(scale: LearnedScale, values: torch.Tensor) -> torch.Tensor:
-    # The paper counts the features of a layer, not those of all images of a batch.
-    return scale.quantize(values, values[0].numel())
-
-
-def _key(point: QuantizationPoint) -> PointKey:
-    return point.layer, point.port, point.index
 
 
 def _where(port: str, layer: str) -> str:

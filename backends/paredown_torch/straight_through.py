@@ -11,14 +11,12 @@ from typing import Any
 import torch
 from torch.autograd import Function
 
+from paredown.algorithms.learned_scales import SMALLEST_FACTOR
 from paredown_torch.fake_quantization import Grid
 
 Factor = torch.Tensor | None
 """float64, shaped to broadcast over a weight: what the weight is multiplied with before it is quantized, and divided
 by afterwards."""
-
-SMALLEST_FACTOR = torch.finfo(torch.float32).tiny
-"""Weights whose factor is smaller stay as they are: their folded weights are zero, which no division brings back."""
 
 
 def straight_through(values: torch.Tensor, grid: Grid, factor: Factor = None) -> torch.Tensor:

@@ -267,15 +267,30 @@ class Quantizing(Protocol):
         ...
 
     def is_due(self, step: int) -> bool:
-        """Whether weights get new scales before this step; never where scales are learned."""
+        """Whether weights get new scales before this step; where scales are learned, while rows of them are zero."""
         ...
 
     def update(self, step: int, weights: State) -> tuple[QuantizationPoint, ...]:
-        """The weight points, from all arrays as `save` gives them; folding is done here."""
+        """The weight points, from all arrays as `save` gives them; folding is done here.
+
+        Where scales are learned, the points in which rows begin that were zero: the learned scales of the rows that
+        differ from what the point was before start again from these, and the others stay as learned.
+        """
+        ...
+
+    def is_silent(self, key: PointKey) -> bool:
+        """Whether an activation was zero so far, so that its scale is a guess.
+
+        What is learned of it starts from what `activation` gives its leader in the first batch in which it is not.
+        """
         ...
 
     def activation(self, key: PointKey, minimum: float, maximum: float) -> QuantizedTensor:
-        """How to quantize a tensor in this step of the training, given the range of its values in this batch."""
+        """How to quantize a tensor in this step of the training, given the range of its values in this batch.
+
+        Raises:
+            TrainingDiverged: A bound is not finite.
+        """
         ...
 
 

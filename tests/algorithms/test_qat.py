@@ -9,6 +9,7 @@ from paredown.algorithms.fold import fold_batch_norm
 from paredown.algorithms.qat import Schedule, TrainingScales, represented_range
 from paredown.algorithms.qparams import activation_qparams, weight_qparams
 from paredown.contracts import Fold
+from paredown.errors import TrainingDiverged
 from paredown.plan import QuantizationPoint
 from paredown.spec.components import MinMaxObserver
 from paredown.spec.models import QuantizeActivations, QuantizeWeights
@@ -22,7 +23,7 @@ def weight():
     return np.random.default_rng(0).standard_normal((3, 2, 1, 1)).astype(np.float32)
 
 
-def scales(weight, *, momentum=0.5, freeze=10, leaders=None, learned=False):
+def scales(weight, *, momentum=0.5, freeze=10, leaders=None, learned=False, ranges=None):
     weights = QuantizeWeights(bits=4)
     points = (
         QuantizationPoint(layer="conv", port="input", tensor=FROM_ZERO_TO_ONE),
@@ -40,6 +41,7 @@ def scales(weight, *, momentum=0.5, freeze=10, leaders=None, learned=False):
         Schedule(every=4, freeze=freeze),
         momentum=momentum,
         learned=learned,
+        ranges=ranges,
     )
 
 
@@ -63,8 +65,36 @@ def test_ranges_stay_from_the_step_on_at_which_batch_norm_is_frozen(weight):
     assert found.activation(INPUT, 0.0, 9.0) == FROM_ZERO_TO_ONE
 
 
-def test_a_batch_that_is_not_finite_leaves_the_range_as_it_is(weight):
-    assert scales(weight).activation(INPUT, 0.0, float("inf")) == FROM_ZERO_TO_ONE
+@pytest.mark.parametrize("maximum", [float("inf"), float("nan")])
+@pytest.mark.parametrize("step", [2, 12])
+def test_a_batch_that_is_not_finite_is_an_error_that_says_where(weight, maximum, step):
+    found = scales(weight, leaders={OTHER: INPUT})
+    found.is_due(step)
+    for key in (INPUT, OTHER):
+        with pytest.raises(TrainingDiverged) as raised:
+            found.activation(key, 0.0, maximum)
+        assert raised.value.problems[0].where == f"step {step + 1}, input of {key[0]}"
+        assert raised.value.problems[0].remedy
+
+
+@pytest.mark.parametrize("momentum", [None, 0.9])
+def test_the_range_of_an_activation_that_was_zero_in_calibration_starts_with_the_first_batch(weight, momentum):
+    found = scales(weight, momentum=momentum, ranges={INPUT: (0.0, 0.0), OTHER: (0.0, 1.0)})
+    assert (found.is_silent(INPUT), found.is_silent(OTHER)) == (True, False)
+    found.activation(INPUT, 0.0, 0.0)
+    assert found.is_silent(INPUT)
+    assert INPUT not in found.trained()
+    for _ in range(100):
+        tensor = found.activation(INPUT, 0.0, 1.5)
+    assert not found.is_silent(INPUT)
+    assert tensor == activation_qparams(0.0, 1.5) == found.trained()[INPUT]
+
+
+def test_a_range_of_which_nothing_is_known_starts_even_when_the_others_are_frozen(weight):
+    found = scales(weight, freeze=5, ranges={INPUT: (0.0, 0.0)})
+    found.is_due(7)
+    for maximum in (1.5, 9.0):
+        assert found.activation(INPUT, 0.0, maximum) == activation_qparams(0.0, 1.5)
 
 
 def test_two_points_on_one_tensor_share_a_scale(weight):
@@ -88,6 +118,43 @@ def test_the_weights_scales_are_those_of_the_folded_weight(weight):
         weight, None, state["bn.weight"], state["bn.bias"], state["bn.running_mean"], state["bn.running_var"], 1e-5
     )
     assert point.tensor == weight_qparams(folded, QuantizeWeights(bits=4), "portable")
+
+
+def state_of(weight, gamma):
+    zeros, ones = np.zeros(3, np.float32), np.ones(3, np.float32)
+    norm = {"bn.weight": np.asarray(gamma, np.float32), "bn.bias": zeros, "bn.running_mean": zeros}
+    return {"conv.weight": weight, **norm, "bn.running_var": ones}
+
+
+def learned_scales(weight, gamma):
+    """Scales to learn, of a weight as it is folded with these factors."""
+    tensor = weight_qparams(weight * np.float32(gamma).reshape(-1, 1, 1, 1), QuantizeWeights(bits=4), "portable")
+    points = (QuantizationPoint(layer="conv", port="weight", tensor=tensor),)
+    activations, schedule = QuantizeActivations(observer=MinMaxObserver()), Schedule(every=4, freeze=10)
+    return TrainingScales(
+        points, (Fold("conv", "bn"),), {"bn": 0.0}, {}, QuantizeWeights(bits=4), activations, "portable", schedule,
+        momentum=None, learned=True,
+    )  # fmt: skip
+
+
+def test_learning_starts_from_the_weight_itself_where_batch_norm_multiplies_it_with_zero(weight):
+    found = learned_scales(weight, [1.0, 0.0, -1e-37])
+    assert found.is_due(0)
+    (point,) = found.update(0, state_of(weight, [1.0, 0.0, -1e-37]))
+    own = weight_qparams(weight, QuantizeWeights(bits=4), "portable").scale
+    assert point.tensor.scale == pytest.approx([own[0], own[1], own[2] * 1e-37], rel=1e-5)
+    assert not found.is_due(4)
+
+
+def test_the_learned_scale_of_a_row_of_zeros_waits_for_its_first_numbers(weight):
+    later, weight = weight, weight * np.float32([1, 0, 1]).reshape(-1, 1, 1, 1)
+    found = learned_scales(weight, [2.0, 2.0, 2.0])
+    assert found.update(0, state_of(weight, [2.0, 2.0, 2.0])) == ()
+    assert [step for step in range(9) if found.is_due(step)] == [0, 4, 8]
+    (point,) = found.update(4, state_of(later * np.float32(9), [2.0, 2.0, 2.0]))
+    assert point.tensor.scale[1] == weight_qparams(later * 18, QuantizeWeights(bits=4), "portable").scale[1]
+    assert point.tensor.scale[::2] == found.points[0].tensor.scale[::2]
+    assert not any(found.is_due(step) for step in range(9))
 
 
 def test_weights_get_new_scales_every_few_steps_and_never_where_scales_are_learned(weight):

@@ -8,17 +8,20 @@ import numpy as np
 import pytest
 
 from paredown.algorithms.fold import fold_batch_norm, fold_factor
+from paredown.algorithms.qat import Schedule, TrainingScales
 from paredown.algorithms.qparams import activation_qparams, weight_qparams
 from paredown.algorithms.quantizing import fake_quantize
 from paredown.contracts import Fold, TrainingRun
 from paredown.errors import PlanError, TrainingDiverged
 from paredown.plan import DistillPlan, PlannedLoss, QuantizationPoint, QuantizedTensor, QuantPlan
-from paredown.spec.models import AdamWConfig, ConstantSchedule, QuantizeWeights, SgdConfig
+from paredown.spec.components import MinMaxObserver
+from paredown.spec.models import AdamWConfig, ConstantSchedule, QuantizeActivations, QuantizeWeights, SgdConfig
 
 FOLDS = tuple(Fold(f"conv{index}", f"bn{index}") for index in (1, 2, 3))
 LAYERS = ("conv1", "conv2", "conv3", "fc")
 IMAGE = activation_qparams(-1.5, 4.5)
 POSITIVE = activation_qparams(0.0, 3.0)
+ZERO = activation_qparams(0.0, 0.0)
 
 
 def folded(state, layer):
@@ -54,6 +57,9 @@ class Scales:
     def is_due(self, step):
         self.asked.append(step)
         return not self.learned
+
+    def is_silent(self, key):
+        return False
 
     def update(self, step, weights):
         return tuple(self._weight(weights, layer) for layer in LAYERS)
@@ -248,6 +254,9 @@ class Only:
     def leader(self, key):
         return self.leaders.get(key, key)
 
+    def is_silent(self, key):
+        return False
+
     def is_due(self, step):
         return False
 
@@ -301,6 +310,96 @@ def test_a_learned_scale_follows_the_size_of_the_factor(hooks, build, granularit
     after = np.abs(fold_factor(state["bn2.weight"], state["bn2.running_var"], 1e-5))
     change = after.mean() / before.mean() if granularity == "tensor" else np.repeat(after / before, len(start) // 64)
     assert training.learned()[key].scale == pytest.approx(np.array(start) * change, rel=1e-6)
+
+
+def of_core(point, options=None, folds=(), **more):
+    """Core's own scales, of one point; of an activation nothing is known."""
+    norms = {fold.batch_norm: 1e-5 for fold in folds}
+    key = (point.layer, point.port, 0)
+    ranges = {} if point.port == "weight" else {key: (0.0, 0.0)}
+    return TrainingScales(
+        (point,), folds, norms, {}, options or QuantizeWeights(), QuantizeActivations(observer=MinMaxObserver()),
+        "portable", Schedule(4, 10**6), momentum=None, ranges=ranges, **more,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("granularity", ["channel", "tensor", "group"])
+def test_learned_scales_of_weights_that_batch_norm_multiplies_with_zero_are_those_of_the_weights(
+    hooks, build, granularity
+):
+    from paredown_paddle.quantized_training import QuantizedTraining
+
+    model = build("cnn")
+    options = QuantizeWeights(bits=4, granularity=granularity, group_size=9 if granularity == "group" else None)
+    state = hooks.save(backend="paddle", model=model)
+    state["bn2.weight"][:] = 0
+    hooks.restore(backend="paddle", model=model, state=state)
+    tensor = weight_qparams(folded(state, "conv2"), options, "portable")
+    point = QuantizationPoint(layer="conv2", port="weight", tensor=tensor)
+    training = QuantizedTraining(model, of_core(point, options, FOLDS, learned=True))
+    training.before_step(0)
+    assert np.array_equal(training._weights["conv2"].quantized().numpy(), state["conv2.weight"])
+
+    state["bn2.weight"][:] = 0.1
+    hooks.restore(backend="paddle", model=model, state=state)
+    found = training._weights["conv2"].quantized().numpy()
+    wanted = fake_quantize(state["conv2.weight"], weight_qparams(state["conv2.weight"], options, "portable"))
+    if granularity == "tensor":  # the unit is a mean over channels of other variances
+        assert np.count_nonzero(found) > found.size / 2
+    else:
+        assert found == pytest.approx(wanted, rel=1e-5, abs=1e-7)
+
+
+def test_the_learned_scale_of_a_row_of_zeros_starts_from_its_first_numbers(hooks, build):
+    import paddle
+
+    from paredown_paddle.quantized_training import QuantizedTraining
+
+    model = build("cnn")
+    state = hooks.save(backend="paddle", model=model)
+    kept, state["fc.weight"][3] = state["fc.weight"][3].copy(), 0
+    hooks.restore(backend="paddle", model=model, state=state)
+    tensor = weight_qparams(state["fc.weight"], QuantizeWeights(bits=4), "portable")
+    point = QuantizationPoint(layer="fc", port="weight", tensor=tensor)
+    training = QuantizedTraining(model, of_core(point, QuantizeWeights(bits=4), learned=True))
+    training.before_step(0)
+    paddle.assign(paddle.full([10], 1.01), output=training.scales.parameters()[0])
+    state["fc.weight"][3] = kept
+    hooks.restore(backend="paddle", model=model, state=state)
+    training.before_step(4)
+
+    after = training.learned()["fc", "weight", 0].scale
+    assert after[3] == pytest.approx(np.abs(kept).max() / 7)
+    others = [row for row in range(10) if row != 3]
+    assert np.divide(after, tensor.scale)[others] == pytest.approx([1.01] * 9)
+
+
+@pytest.mark.parametrize("more", [{"learned": True}, {"pact": True}], ids=str)
+def test_what_is_learned_of_an_activation_that_was_zero_starts_from_the_first_batch_that_is_not(hooks, more):
+    import paddle
+
+    from paredown_paddle.learned_scales import LearnedScales
+
+    key = ("a", "input", 0)
+    scales = LearnedScales(of_core(QuantizationPoint(layer="a", port="input", tensor=ZERO), **more))
+    assert not scales.quantized(key, paddle.zeros([2, 4])).any()
+    assert scales.learned() == {}
+    for highest in (1.5, 9.0):
+        scales.quantized(key, paddle.linspace(0, highest, 8).reshape([2, 4]))
+        assert scales.learned() == {key: activation_qparams(0.0, 1.5)}
+
+
+def test_a_level_is_not_learned_where_the_first_numbers_are_below_zero(hooks):
+    import paddle
+
+    from paredown_paddle.learned_scales import LearnedScales
+
+    core = of_core(QuantizationPoint(layer="a", port="input", tensor=ZERO), pact=True)
+    scales, batch = LearnedScales(core), np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4)
+    found = scales.quantized(("a", "input", 0), paddle.to_tensor(batch)).numpy()
+    assert found.tobytes() == fake_quantize(batch, activation_qparams(-1.0, 1.0)).tobytes()
+    assert scales.learned() == {}
+    assert core.trained() == {("a", "input", 0): activation_qparams(-1.0, 1.0)}
 
 
 def test_values_at_the_ends_of_the_range_move_the_scale_and_take_no_gradient(hooks):
@@ -550,7 +649,7 @@ def test_a_training_that_diverges_says_so(hooks, build, more):
 
 def test_images_that_are_no_numbers_stop_training_at_the_point_that_sees_them(hooks, build):
     model = build("cnn")
-    scales = Scales(hooks.save(backend="paddle", model=model))
+    scales = of_core(QuantizationPoint(layer="conv1", port="input", tensor=IMAGE))
     with pytest.raises(TrainingDiverged) as caught:
         train(hooks, model, scales, images=np.full((96, 1, 8, 8), np.nan, np.float32))
     assert "input of conv1" in str(caught.value)

@@ -168,3 +168,18 @@ def test_an_object_that_is_no_network_is_one_clear_error(thing, tmp_path):
 def test_a_wrong_spec_is_one_clear_error(tmp_path):
     with pytest.raises(SpecError, match="ratoi"):
         paredown.compress(Own(), SPEC | {"steps": [PRUNE | {"ratoi": 1}]}, train=LIST, validation=LIST, out=tmp_path)
+
+
+def test_an_activation_that_is_silent_in_calibration_is_named_and_its_range_is_that_of_the_training(batches, tmp_path):
+    torch.manual_seed(0)
+    given = Own()
+    # Running statistics of other images: the first layer never fires, until the training sees its own statistics.
+    given.stem[1].running_mean.fill_(30.0)
+    inner = {"kind": "quantize", "mode": "qat", "activations": {"observer": {"kind": "minmax"}}}
+    spec = SPEC | {"steps": [FINETUNE | {"during": [inner]}]}
+    done = paredown.compress(given, spec, train=batches.train, validation=batches.validation, out=tmp_path)
+
+    assert "side input" in done.result.steps[0].evidence["silent"]
+    plan = json.loads((done.directory / done.result.steps[0].plan).read_text())["quantization"]
+    scales = {(point["layer"], point["port"]): point["tensor"]["scale"] for point in plan["points"]}
+    assert 0.001 < scales["side", "input"][0] < 0.1

@@ -184,6 +184,9 @@ class Given:
     def is_due(self, step):
         return False
 
+    def is_silent(self, key):
+        return False
+
     def update(self, step, weights):
         raise AssertionError("it is never due")
 
@@ -361,6 +364,82 @@ def test_no_step_changes_what_is_learned_by_more_than_a_tenth_and_it_comes_back_
     values = torch.rand(50) * 2 * scale * 15
     quantized = learned.quantize(values, 50) if kind is LearnedScale else learned.quantize(values)
     assert quantized.detach().numpy().tobytes() == fake_quantize(values.numpy(), learned.tensor()).tobytes()
+
+
+@pytest.mark.parametrize("weights", [{}, {"granularity": "tensor"}, {"granularity": "group", "group_size": 9}], ids=str)
+def test_learned_scales_of_weights_that_batch_norm_multiplies_with_zero_are_those_of_the_weights(weights, build):
+    model = build("cnn", 1, 8)
+    with torch.no_grad():
+        model.bn2.weight.zero_()
+    quantizing = scales(model, weights=weights, learned=True)
+    student = QuantizedStudent(model, quantizing)
+    student.before_step(0, "step 1")
+    assert np.array_equal(quantized_weight(student, "conv2"), model.conv2.weight.detach().numpy())
+
+    with torch.no_grad():
+        model.bn2.weight.fill_(0.1)
+    expected = weight_qparams(model.conv2.weight.detach().numpy(), QuantizeWeights(bits=4, **weights), "portable")
+    found = quantized_weight(student, "conv2")
+    wanted = fake_quantize(model.conv2.weight.detach().numpy(), expected)
+    if weights.get("granularity") == "tensor":  # the unit is a mean over channels of other variances
+        assert np.count_nonzero(found) > found.size / 2
+    else:
+        assert found == pytest.approx(wanted, rel=1e-5, abs=1e-7)
+    assert quantizing.updates[0][0] == 0
+    student.before_step(1, "step 2")
+    assert len(quantizing.updates) == 1
+
+
+def test_the_learned_scale_of_a_row_of_zeros_starts_from_its_first_numbers(build):
+    model = build("cnn", 1, 8)
+    with torch.no_grad():
+        model.fc.weight[3] = 0
+    student = QuantizedStudent(model, scales(model, learned=True))
+    student.before_step(0, "step 1")
+    before = student.learned()["fc", "weight", 0].scale
+    with torch.no_grad():
+        model.fc.weight[3] = 1e-3
+        student._weights["fc"].scale.parameter.mul_(1.01)
+    student.before_step(1, "step 2")
+
+    after = student.learned()["fc", "weight", 0].scale
+    assert after[3] == pytest.approx(1e-3 / 7)
+    assert [share for share in np.divide(after, before) if share > 0.5] == pytest.approx([1.01] * 9)
+    assert quantized_weight(student, "fc")[3] == pytest.approx(np.full(model.fc.in_features, 1e-3))
+
+
+@pytest.mark.parametrize("more", [{"learned": True}, {"pact": True}], ids=str)
+def test_what_is_learned_of_an_activation_that_was_zero_starts_from_the_first_batch_that_is_not(more, images):
+    quantizing = silent(**more)
+    student = QuantizedStudent(nn.Sequential(nn.Identity()), quantizing)
+    assert not student.forward(torch.zeros(2, 4)).any()
+    assert student.learned() == {}
+
+    student.forward(torch.linspace(0, 1.5, 8).reshape(2, 4))
+    assert student.learned() == {("0", "input", 0): activation_qparams(0.0, 1.5)}
+    student.forward(torch.linspace(0, 9, 8).reshape(2, 4))
+    assert student.learned() == {("0", "input", 0): activation_qparams(0.0, 1.5)}
+
+
+def test_a_level_is_not_learned_where_the_first_numbers_are_below_zero():
+    quantizing = silent(pact=True)
+    student = QuantizedStudent(nn.Sequential(nn.Identity()), quantizing)
+    batch = torch.linspace(-1, 1, 8).reshape(2, 4)
+    found = student.forward(batch)
+    assert found.numpy().tobytes() == fake_quantize(batch.numpy(), activation_qparams(-1.0, 1.0)).tobytes()
+    assert student.learned() == {}
+    assert quantizing.trained() == {("0", "input", 0): activation_qparams(-1.0, 1.0)}
+
+
+def silent(**more):
+    """Core's scales of one activation that was zero in calibration."""
+    key = ("0", "input", 0)
+    point = QuantizationPoint(layer="0", port="input", tensor=activation_qparams(0.0, 0.0))
+    activations = QuantizeActivations(bits=8, observer=MovingAverageObserver())
+    return TrainingScales(
+        (point,), (), {}, {}, QuantizeWeights(), activations, "portable", Schedule(4, 10**6),
+        momentum=0.9, ranges={key: (0.0, 0.0)}, **more,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("bits", [8, 4, 2, 1])
@@ -548,6 +627,12 @@ def test_a_training_that_diverges_says_where(more, build):
     model = build("cnn", 1, 8)
     with pytest.raises(TrainingDiverged, match="epoch 1, step 2"):
         plugin.distill("torch", model, plan(3), training(float("nan"), quantizing=scales(model, **more)))
+
+
+def test_an_activation_that_is_not_finite_says_where(images):
+    student = QuantizedStudent(nn.Sequential(nn.Identity()), silent())
+    with pytest.raises(TrainingDiverged, match="step 1, input of 0"):
+        student.forward(torch.full((2, 4), float("nan")))
 
 
 TENSOR = QuantizedTensor(bits=4, qmin=-7, qmax=7, scale=(0.1,), zero_point=(0,))

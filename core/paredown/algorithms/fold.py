@@ -33,11 +33,17 @@ def fold_batch_norm(
         Weight and bias as float32. The arithmetic is float64, so that it rounds once, on every machine alike.
     """
     factor = fold_factor(gamma, variance, eps)
-    shaped = factor.reshape((-1,) + (1,) * (weight.ndim - 1))
     offset = np.zeros_like(factor) if bias is None else bias.astype(np.float64)
-    folded_weight = weight.astype(np.float64) * shaped
     folded_bias = (offset - mean.astype(np.float64)) * factor + beta.astype(np.float64)
-    return folded_weight.astype(np.float32), folded_bias.astype(np.float32)
+    return fold_weight(weight, factor), folded_bias.astype(np.float32)
+
+
+def fold_weight(weight: FloatArray, factor: FloatArray) -> FloatArray:
+    """A weight [out, ...] with its output channels multiplied by `fold_factor`: in float64, rounded once to float32."""
+    shaped = factor.reshape((-1,) + (1,) * (weight.ndim - 1))
+    with np.errstate(over="ignore"):  # an infinite weight is an error with the layer's name, where it is quantized
+        folded: FloatArray = (weight.astype(np.float64) * shaped).astype(np.float32)
+    return folded
 
 
 def fold_factor(gamma: FloatArray, variance: FloatArray, eps: float) -> FloatArray:

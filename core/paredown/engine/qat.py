@@ -23,11 +23,15 @@ WEIGHTS_EVERY = 4
 
 @dataclass(frozen=True, slots=True)
 class QuantizedTraining:
-    """A training with fake quantization under way: its step, what decides scales, and the layers left in float."""
+    """A training with fake quantization under way: its step, what decides scales, and the layers left in float.
+
+    `silent` are the places where nothing fired in calibration; see `silent_places`.
+    """
 
     step: QuantizeStep
     scales: TrainingScales
     left: dict[str, str]
+    silent: tuple[str, ...]
 
     def plan(self, bench: Workbench, model: Model, outcome: Outcome, path: Path) -> QuantPlan:
         """The plan that the trained network is deployed with: what was trained for, and the rest calibrated now.
@@ -59,6 +63,7 @@ def begin(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput) 
     inner = next((one for one in step.during if isinstance(one, QuantizeStep)), None)
     if inner is None:
         return None
+    from paredown.deploy.calibrate import silent_places
     from paredown.deploy.points import make_plan
 
     assert inner.activations is not None  # the spec's checks see to it
@@ -67,14 +72,16 @@ def begin(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput) 
     left = dict.fromkeys(sorted(protected_layers(inner.protect, layers, place)), "protected by the spec")
     with tempfile.TemporaryDirectory(prefix=".start-", dir=given.directory) as scratch:
         graph = exporting.canonical(bench, given.model, Path(scratch) / "start.onnx").model
-    plan = make_plan(graph, quantization.observe(bench, inner, graph), inner, bench.spec.deploy.target, left=left)
+    ranges = quantization.observe(bench, inner, graph)
+    plan = make_plan(graph, ranges, inner, bench.spec.deploy.target, left=left)
     quantization.require_points(plan, place)
+    named = _keys(graph, left)
     steps_per_epoch, _ = bench.epochs(step.train.batch_size, 0)
     scales = TrainingScales(
         points=tuple(point for point in plan.points if point.owner == "layer"),
         folds=find_folds(layers),
         epsilons={layer.name: layer.eps for layer in layers if layer.eps is not None},
-        leaders=_leaders(graph, left),
+        leaders={key: keys[0] for keys in named.values() for key in keys},
         weights=inner.weights,
         activations=inner.activations,
         target=bench.spec.deploy.target,
@@ -82,20 +89,20 @@ def begin(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput) 
         momentum=getattr(inner.activations.observer, "momentum", None),
         learned=inner.learned,
         pact=inner.pact,
+        ranges={key: ranges[name] for name, keys in named.items() for key in keys},
     )
-    return QuantizedTraining(inner, scales, left)
+    return QuantizedTraining(inner, scales, left, silent_places(graph.graph, ranges))
 
 
-def _leaders(graph: Any, left: dict[str, str]) -> dict[PointKey, PointKey]:
-    """For each point on an activation the point whose scale it takes: the layer's output, else the first input.
+def _keys(graph: Any, left: dict[str, str]) -> dict[str, list[PointKey]]:
+    """For each quantized tensor its points, first the one whose scale all take: a layer's output, else an input.
 
     An output is seen before the inputs that read it, and so sees values that nothing has clipped yet.
     """
     from paredown.deploy.places import places
 
-    found: dict[PointKey, PointKey] = {}
-    for named in places(graph.graph, left).values():
+    found: dict[str, list[PointKey]] = {}
+    for name, named in places(graph.graph, left).items():
         ordered = sorted(named, key=lambda place: place.port != "output")
-        keys: list[PointKey] = [(place.layer, place.port, place.index) for place in ordered]
-        found.update(dict.fromkeys(keys, keys[0]))
+        found[name] = [(place.layer, place.port, place.index) for place in ordered]
     return found

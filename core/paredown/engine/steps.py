@@ -75,6 +75,7 @@ def _train(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput)
         deployed = quantized.plan(bench, outcome.model, outcome, given.directory / exporting.FINAL)
         plan = plan.model_copy(update={"quantization": deployed})
         evidence |= _simulated(bench, outcome.model, deployed)
+        evidence |= {"silent": list(quantized.silent)} if quantized.silent else {}
     return StepOutput(outcome.model, plan, evidence)
 
 
