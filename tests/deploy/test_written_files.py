@@ -149,6 +149,18 @@ def test_biases_of_channels_with_tiny_weights_survive(bits):
     assert relative(run(write_quantized(model, plan), IMAGES), simulate(model, plan, IMAGES)) < 0.02
 
 
+@pytest.mark.parametrize("bits", [8, 4])
+def test_biases_survive_learned_scales_that_are_too_small_for_them(bits):
+    model = network("residual")
+    plan = planned("residual", "static", (bits, True), ("channel", None))
+    tensors = {point.layer: point.tensor for point in plan.points if point.port == "weight"}
+    tiny = tensors["b"].model_copy(update={"scale": (3e-14, *tensors["b"].scale[1:])})
+    options = QuantizeActivations(observer=MinMaxObserver())
+    step = QuantizeStep(mode="qat", weights=QuantizeWeights(bits=bits), activations=options)
+    plan = make_plan(model, ranges("residual"), step, "portable", fixed={"b": tiny})
+    assert relative(run(write_quantized(model, plan), IMAGES), simulate(model, plan, IMAGES)) < 0.02
+
+
 def test_one_plan_gives_one_file():
     from paredown.deploy.files import to_bytes
 

@@ -9,6 +9,7 @@ import onnx
 from paredown.deploy.canonical.graph import attributes, static_shapes
 from paredown.deploy.writing.reading import StoredWeights
 from paredown.deploy.writing.storage import INT2, UINT2
+from paredown.deploy.writing.weights import scale_name
 from paredown.errors import UnsupportedError
 
 UNPACKING = ("QuantizeLinear", "DequantizeLinear", "Cast", "Gather", "Reshape", "Slice", "Transpose")
@@ -73,7 +74,7 @@ def _is_parameter_of_arithmetic(node: onnx.NodeProto, position: int, name: str) 
     """Zero points of integer layers, and the weights' scales that their results are multiplied by."""
     if node.op_type in ("ConvInteger", "MatMulInteger"):
         return position > 1
-    return node.op_type == "Mul" and name.endswith(".weight_s")
+    return node.op_type == "Mul" and name.endswith(scale_name(".weight"))
 
 
 def _bytes(tensor: onnx.TensorProto) -> int:

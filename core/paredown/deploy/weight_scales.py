@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 import onnx
 
 from paredown.algorithms.grouping import row_count
 from paredown.algorithms.qparams import FULL_TARGETS, weight_qparams, weight_range
 from paredown.deploy.canonical.graph import array_of, constants
+from paredown.deploy.integer_biases import absmax_for, has_integer_bias
 from paredown.deploy.places import Call, source_of
 from paredown.errors import PlanError
 from paredown.plan import QuantizedTensor
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 CALIBRATED = ("static", "qat")
 """Modes whose activations have scales in the plan."""
-LARGEST_BIAS = 2**30
-"""Biases are 32-bit integers; this leaves as much room again for the products that are added to them."""
 
 
 def weight_scales(
@@ -35,7 +33,7 @@ def weight_scales(
 ) -> dict[str, QuantizedTensor]:
     """How each layer's weight is quantized.
 
-    A channel of tiny weights gets a scale that is large enough for its bias to fit 32 bits.
+    A channel of tiny weights gets a scale that is large enough for its bias to fit 32 bits, unless it is fixed.
 
     Args:
         graph: The canonical network.
@@ -54,6 +52,8 @@ def weight_scales(
         UnsupportedError: The target is unknown, or weights of the width cannot be deployed.
     """
     known = constants(graph)
+    group_size = step.weights.group_size if step.weights.granularity == "group" else None
+    has_integers = bool(activations) and has_integer_bias(step.weights.bits, group_size)
     _, qmax = weight_range(step.weights.bits, target, symmetric=step.weights.symmetric)
     unknown = [layer for layer in fixed if layer not in calls]
     if unknown:
@@ -72,18 +72,13 @@ def weight_scales(
             tensors[layer] = _fitting(layer, fixed[layer], weight)
             continue
         least = None
-        if activations and call.bias is not None and has_integer_bias(step):
+        if has_integers and call.bias is not None:
             scale = min(activations[source_of(graph, one.node.input[0])].scale[0] for one in its_calls)
-            least = _absmax_for_bias(array_of(known[call.bias]), scale, qmax)
+            least = absmax_for(array_of(known[call.bias]), scale, qmax)
         # Nothing multiplies these as integers, so nothing saturates.
         reach = FULL_TARGETS[0] if step.mode == "weight_only" else target
         tensors[layer] = weight_qparams(weight, step.weights, reach, least_absmax=least, where=call.weight)
     return tensors
-
-
-def has_integer_bias(step: QuantizeStep) -> bool:
-    """Whether biases become 32-bit integers: where activations have scales and weights 8 bits without groups."""
-    return step.mode in CALIBRATED and step.weights.bits == 8 and step.weights.granularity != "group"
 
 
 def _fitting(layer: str, tensor: QuantizedTensor, weight: FloatArray) -> QuantizedTensor:
@@ -97,8 +92,3 @@ def _fitting(layer: str, tensor: QuantizedTensor, weight: FloatArray) -> Quantiz
             remedy="make them for this network",
         )
     return tensor
-
-
-def _absmax_for_bias(bias: FloatArray, input_scale: float, qmax: int) -> FloatArray:
-    """The absmax at which |bias| / (input scale * weight scale) is the largest bias that is allowed."""
-    return np.abs(bias.astype(np.float64)) / (input_scale * LARGEST_BIAS) * qmax

@@ -17,7 +17,7 @@ from paredown.deploy.places import Call, layer_calls
 from paredown.deploy.writing.graph_file import GraphFile
 from paredown.deploy.writing.plan_points import one_tensor, points_of, weight_tensors
 from paredown.deploy.writing.storage import TernaryStorage
-from paredown.deploy.writing.weights import MOVED, WeightWriter, scales, zero_points
+from paredown.deploy.writing.weights import MOVED, WeightWriter, scale_name, scales, zero_points
 from paredown.errors import PlanError
 from paredown.plan import QuantizedTensor, QuantPlan
 
@@ -85,7 +85,7 @@ class _Writer:
         scale = scales(tensor, ())
         scale = scale if tensor.axis is None else scale.reshape(broadcast)
         product = self.file.append(
-            "Mul", [f"{source}_qs", self.file.constant(f"{call.weight}_s", scale)], f"{output}_s"
+            "Mul", [f"{source}_qs", self.file.constant(scale_name(call.weight), scale)], f"{output}_s"
         )
         if call.bias is None:
             self.file.append("Mul", [f"{output}_f", product], output)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx
 
 from paredown.deploy.canonical.graph import array_of, consumers, output_names, producers
+from paredown.deploy.integer_biases import has_integer_bias
 from paredown.deploy.places import LAYERS, PASSING, layer_calls, places, source_of
 from paredown.deploy.writing.activations import ActivationWriter, activation_bounds, stored
 from paredown.deploy.writing.biases import BiasWriter
@@ -84,11 +85,11 @@ class _Writer:
             self.file.copy(node, names)
             return
         source = self.activations[source_of(self.graph, node.input[0])]
-        if self.biases.is_integer(tensor):
-            names[2] = self.biases.dequantized(call, tensor, source)
-        elif not self.biases.fits(call, tensor, source, self.weights.factor(tensor)):
+        if not self.biases.fits(call, tensor, source, self.weights.factor(tensor)):
             self.biases.copy_and_add(call, names)
             return
+        if has_integer_bias(tensor.bits, tensor.group_size):
+            names[2] = self.biases.dequantized(call, tensor, source)
         self.file.copy(node, names)
 
     def _quantize_activation(self, name: str) -> None:

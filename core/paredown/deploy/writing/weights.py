@@ -71,7 +71,7 @@ class WeightWriter:
         shape = self._file.array(name).shape
         integers = self.integers(name, tensor)
         factor = self.factor(tensor)
-        inputs = [integers, self._file.constant(f"{name}_s", scales(tensor, shape) / np.float32(factor))]
+        inputs = [integers, self._file.constant(scale_name(name), scales(tensor, shape) / np.float32(factor))]
         if zero_point or any(tensor.zero_point):
             points = zero_points(tensor, shape)
             inputs.append(self._file.constant(f"{name}_z", points * points.dtype.type(factor)))
@@ -152,6 +152,11 @@ def _widest(integers: IntArray, factor: int, moved: bool) -> IntArray:
         return (integers.astype(np.int16) + MOVED).astype(np.uint8)
     widened: IntArray = integers * integers.dtype.type(factor)
     return widened
+
+
+def scale_name(weight: str) -> str:
+    """The name of the scales of a weight."""
+    return f"{weight}_s"
 
 
 def scales(tensor: QuantizedTensor, shape: tuple[int, ...]) -> FloatArray:
