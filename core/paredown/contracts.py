@@ -380,7 +380,9 @@ class Session(Protocol):
 class Runtime(Protocol):
     """Runs deployed files. It keeps its options as `config`, so that a measuring process can build it again.
 
-    `format` is what it reads: `onnx`, or a format that some backend exports (`BackendInfo.formats`).
+    `format` is what it reads: `onnx`, or a format that some backend exports (`BackendInfo.formats`). One that reads
+    ONNX files with INT2 weights (opset 25) may say so as `reads_int2: bool`; without it ternary weights are packed into
+    bytes.
     """
 
     name: str

@@ -48,6 +48,13 @@ class OnnxRuntime:
     def __init__(self, config: OnnxRuntimeConfig) -> None:
         self.config = config
 
+    @property
+    def reads_int2(self) -> bool:
+        """Whether the installed version reads 2-bit integers rightly."""
+        from paredown.deploy.writing.storage import runtime_takes_int2
+
+        return runtime_takes_int2()
+
     def load(self, path: Path, *, threads: int) -> OnnxRuntimeSession:
         """Loads a file; raises `DeployError` when ONNX Runtime refuses it."""
         import onnxruntime

@@ -56,6 +56,7 @@ class OpenVino:
 
     name = "openvino"
     format = "onnx"
+    reads_int2 = False
 
     def __init__(self, config: OpenVinoConfig) -> None:
         self.config = config

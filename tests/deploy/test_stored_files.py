@@ -12,6 +12,7 @@ from paredown.algorithms.quantizing import fake_quantize
 from paredown.deploy.canonical.graph import array_of, constants, with_arrays
 from paredown.deploy.inspect import parameters, weight_bytes
 from paredown.deploy.points import make_plan
+from paredown.deploy.runtimes import ternary_storage
 from paredown.deploy.sparsity import sparsity
 from paredown.deploy.writing import precision_of, write_quantized
 from paredown.deploy.writing.storage import INT2, byte_table, pack, packed_tensor, runtime_takes_int2, unpack
@@ -77,12 +78,14 @@ def test_the_table_says_what_bytes_hold(bits, integers):
     np.testing.assert_array_equal(byte_table(bits)[data].reshape(-1)[: len(integers)], integers)
 
 
-def test_this_runtime_takes_2_bit_integers():
+def test_the_installed_onnx_runtime_takes_2_bit_integers_and_a_runtime_that_says_nothing_gets_bytes(runtime):
     assert runtime_takes_int2()
+    assert ternary_storage(runtime) == "int2"
+    assert ternary_storage(object()) == "packed"
 
 
 @pytest.mark.parametrize("error", ["Fail", "InvalidGraph", "InvalidProtobuf", "NotImplemented"])
-def test_a_runtime_that_refuses_2_bit_integers_gets_bytes(monkeypatch, error):
+def test_a_runtime_that_refuses_2_bit_integers_gets_bytes(monkeypatch, runtime, error):
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
@@ -93,7 +96,7 @@ def test_a_runtime_that_refuses_2_bit_integers_gets_bytes(monkeypatch, error):
     runtime_takes_int2.cache_clear()
     model = network("residual")
     try:
-        file = write_quantized(model, weights_plan(model, 2))
+        file = write_quantized(model, weights_plan(model, 2), ternary=ternary_storage(runtime))
     finally:
         runtime_takes_int2.cache_clear()
     kinds = {tensor.name: tensor.data_type for tensor in file.graph.initializer}

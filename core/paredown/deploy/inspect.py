@@ -12,7 +12,7 @@ from paredown.deploy.writing.storage import INT2, UINT2
 from paredown.deploy.writing.weights import scale_name
 from paredown.errors import UnsupportedError
 
-UNPACKING = ("QuantizeLinear", "DequantizeLinear", "Cast", "Gather", "Reshape", "Slice", "Transpose")
+UNPACKING = ("QuantizeLinear", "DequantizeLinear", "Cast", "Gather", "Pad", "Reshape", "Slice", "Transpose")
 """Operators that stand between what is stored and what a layer reads."""
 BITS = {
     onnx.TensorProto.FLOAT: 32,

@@ -25,7 +25,7 @@ def has_integer_bias(bits: int, group_size: int | None) -> bool:
 
 
 def absmax_for(bias: FloatArray, input_scale: float, qmax: int) -> FloatArray:
-    """[out], float64: a weight with this absmax and symmetric integers up to `qmax` has the least scale that will do."""
+    """[out], float64: the absmax of a weight with symmetric integers up to `qmax` whose scale is just wide enough."""
     return np.abs(bias.astype(np.float64)) / (input_scale * LARGEST) * qmax
 
 

@@ -1,10 +1,11 @@
-"""Which runtimes a backend can deploy to, and which of them quantize as a spec asks."""
+"""Which runtimes a backend can deploy to, which of them quantize as a spec asks, and how files are stored for them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from paredown.contracts import BackendInfo, Runtime
+from paredown.deploy.writing.storage import TernaryStorage
 from paredown.spec.models import QuantizeStep, Spec
 
 _TAKEN = ("kind", "calibration", "activations")
@@ -21,6 +22,11 @@ def problems(runtime: Runtime, info: BackendInfo, spec: Spec) -> Iterator[str]:
         )
     elif runtime.format != "onnx":
         yield from _of_quantizer(runtime, info, spec)
+
+
+def ternary_storage(runtime: Runtime) -> TernaryStorage:
+    """How ternary weights are stored for a runtime: as 2-bit integers only where it says that it reads them."""
+    return "int2" if getattr(runtime, "reads_int2", False) else "packed"
 
 
 def _of_quantizer(runtime: Runtime, info: BackendInfo, spec: Spec) -> Iterator[str]:

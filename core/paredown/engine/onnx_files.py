@@ -49,12 +49,14 @@ def _quantized(bench: Workbench, model: Model, quantized: Quantized, directory: 
 
     from paredown.deploy.canonical.graph import with_arrays
     from paredown.deploy.files import to_bytes
+    from paredown.deploy.runtimes import ternary_storage
     from paredown.deploy.writing import precision_of, write_quantized
 
     precision = precision_of(quantized.plan)
     file = f"onnx/{precision}.onnx"
     graph = with_arrays(onnx.load(directory / exporting.FINAL), quantized.corrected)
-    files.write_bytes(directory / file, to_bytes(write_quantized(graph, quantized.plan)))
+    integer = write_quantized(graph, quantized.plan, ternary=ternary_storage(bench.runtime))
+    files.write_bytes(directory / file, to_bytes(integer))
     copy, _ = exporting.folded(bench, model)
     simulated = exporting.simulate(bench, copy, quantized.plan, quantized.corrected).model
     outputs = bench.outputs(simulated, "test")

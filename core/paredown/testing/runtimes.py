@@ -14,6 +14,8 @@ from paredown.deploy.measure_process import build_runtime
 from paredown.deploy.verify import require_equal_outputs, run_file
 from paredown.errors import DeployError
 from paredown.manager import Manager
+from paredown.plan import QuantPlan
+from paredown.spec.models import QuantizeStep, QuantizeWeights
 from paredown.testing.components import ComponentConformance
 
 INPUT_SHAPE = (2, 6, 6)
@@ -62,6 +64,26 @@ class RuntimeConformance(ComponentConformance):
     ) -> None:
         path, expected = deployed
         require_equal_outputs(run_file(runtime, path, images), expected, path)
+
+    @pytest.mark.parametrize("group_size", [None, 4, 9], ids=lambda size: f"groups of {size}" if size else "channels")
+    @pytest.mark.parametrize("bits", [8, 4, 2, 1])
+    def test_it_computes_with_weights_of_every_width_as_they_are_stored_for_it(
+        self, runtime: Runtime, images: FloatArray, tmp_path: Path, bits: int, group_size: int | None
+    ) -> None:
+        from onnx.reference import ReferenceEvaluator
+
+        from paredown.deploy.files import to_bytes
+        from paredown.deploy.runtimes import ternary_storage
+        from paredown.deploy.writing import write_quantized
+
+        if runtime.format != "onnx":
+            pytest.skip("the runtime quantizes by itself")
+        model, plan = _network(), _weights_plan(bits, group_size)
+        (tmp_path / "weights.onnx").write_bytes(
+            to_bytes(write_quantized(model, plan, ternary=ternary_storage(runtime)))
+        )
+        expected = ReferenceEvaluator(_with_quantized_weights(model, plan)).run(None, {"image": images})[0]
+        require_equal_outputs(run_file(runtime, tmp_path / "weights.onnx", images), expected, tmp_path / "weights.onnx")
 
     def test_a_batch_may_have_any_number_of_images(
         self, runtime: Runtime, deployed: tuple[Path, FloatArray], images: FloatArray
@@ -142,3 +164,21 @@ def _network() -> Any:
         ],
     )
     return finish(graph)
+
+
+def _weights_plan(bits: int, group_size: int | None) -> QuantPlan:
+    """Weights of so many bits, in groups or by output channel; groups of 4 do not divide the 18 numbers of a filter."""
+    from paredown.deploy.points import make_plan
+
+    weights = QuantizeWeights(bits=bits, granularity="group" if group_size else "channel", group_size=group_size)
+    return make_plan(_network(), {}, QuantizeStep(mode="weight_only", weights=weights), "portable")
+
+
+def _with_quantized_weights(model: Any, plan: QuantPlan) -> Any:
+    """The float network with the numbers that the integers stand for."""
+    from paredown.algorithms.quantizing import fake_quantize
+    from paredown.deploy.canonical.graph import array_of, constants, with_arrays
+
+    known = constants(model.graph)
+    names = {f"{point.layer}.weight": point.tensor for point in plan.points}
+    return with_arrays(model, {name: fake_quantize(array_of(known[name]), tensor) for name, tensor in names.items()})

@@ -20,16 +20,14 @@ from paredown.plan import QuantPlan
 __all__ = ["precision_of", "write_quantized"]
 
 
-def write_quantized(
-    model: onnx.ModelProto, plan: QuantPlan, *, ternary: TernaryStorage | None = None
-) -> onnx.ModelProto:
+def write_quantized(model: onnx.ModelProto, plan: QuantPlan, *, ternary: TernaryStorage = "packed") -> onnx.ModelProto:
     """The network as the plan says; the plan, the network and `ternary` determine the file byte for byte.
 
     Args:
         model: The canonical float network; it is left as it is.
         plan: Points for this network, as `points.make_plan` makes them.
         ternary: How ternary weights are stored: `int2`, an ONNX type that needs opset 25, or `packed` into bytes that
-            any runtime of opset 21 reads. Without it: `int2` where the installed ONNX Runtime takes it.
+            any runtime of opset 21 reads; `runtimes.ternary_storage` says what a runtime takes.
 
     Returns:
         The network with quantized weights, without their floats.

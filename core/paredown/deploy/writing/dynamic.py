@@ -22,7 +22,7 @@ from paredown.errors import PlanError
 from paredown.plan import QuantizedTensor, QuantPlan
 
 
-def write_dynamic(model: onnx.ModelProto, plan: QuantPlan, ternary: TernaryStorage | None = None) -> onnx.ModelProto:
+def write_dynamic(model: onnx.ModelProto, plan: QuantPlan, ternary: TernaryStorage = "packed") -> onnx.ModelProto:
     """The network whose layers quantize their inputs at run time.
 
     The runtime's integer kernels take no weights in groups, and in a convolution no zero points by channel: such layers
@@ -35,7 +35,7 @@ def write_dynamic(model: onnx.ModelProto, plan: QuantPlan, ternary: TernaryStora
 
 
 class _Writer:
-    def __init__(self, model: onnx.ModelProto, plan: QuantPlan, ternary: TernaryStorage | None) -> None:
+    def __init__(self, model: onnx.ModelProto, plan: QuantPlan, ternary: TernaryStorage) -> None:
         self.graph = model.graph
         self.calls = {call.node.output[0]: call for call in layer_calls(self.graph, plan.left_float)}
         self.tensors = weight_tensors(self.graph, self.calls.values(), plan)

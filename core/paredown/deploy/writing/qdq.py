@@ -19,7 +19,7 @@ FLOAT_LAYERS = (*LAYERS, "ConvTranspose")
 """Operators whose float weights ONNX Runtime quantizes where their input is dequantized."""
 
 
-def write_qdq(model: onnx.ModelProto, plan: QuantPlan, ternary: TernaryStorage | None = None) -> onnx.ModelProto:
+def write_qdq(model: onnx.ModelProto, plan: QuantPlan, ternary: TernaryStorage = "packed") -> onnx.ModelProto:
     """The integer network: QDQ after activations, DequantizeLinear after weights and biases.
 
     Layers that the plan leaves in float read the float tensor where the framework's simulation does, else the
@@ -43,7 +43,7 @@ def write_qdq(model: onnx.ModelProto, plan: QuantPlan, ternary: TernaryStorage |
 class _Writer:
     """Copies the graph node by node and puts QDQ where the plan has a point."""
 
-    def __init__(self, model: onnx.ModelProto, plan: QuantPlan, ternary: TernaryStorage | None) -> None:
+    def __init__(self, model: onnx.ModelProto, plan: QuantPlan, ternary: TernaryStorage) -> None:
         self.graph = graph = model.graph
         self.calls = {call.node.output[0]: call for call in layer_calls(graph, plan.left_float)}
         self.tensors = weight_tensors(graph, self.calls.values(), plan)

@@ -36,16 +36,24 @@ class StoredWeights:
         Returns:
             (numbers, zero point that broadcasts against them), or None where the tensor is computed from images.
         """
-        node = self._made_by.get(name)
-        if node is not None and node.op_type == "DequantizeLinear":
-            values = self._unpacked(node.input[0])
-            return None if values is None else (values, self._zero_point(node, values.ndim))
-        if node is not None and node.op_type == "Reshape":
-            inner = self._made_by.get(node.input[0])
-            if inner is not None and inner.op_type == "DequantizeLinear":
-                return self.read(node.input[0])
+        node = self._dequantizing(name)
+        if node is not None:
+            values = self._unpacked(self._unpadded(node.input[0]))
+            return None if values is None else (values, self._zero_point(node, values))
         numbers = self._unpacked(name)
         return None if numbers is None else (numbers, np.zeros(()))
+
+    def _dequantizing(self, name: str) -> onnx.NodeProto | None:
+        """The DequantizeLinear node that a tensor comes from, maybe cut and shaped after it."""
+        node = self._made_by.get(name)
+        while node is not None and node.op_type in ("Reshape", "Slice"):
+            node = self._made_by.get(node.input[0])
+        return node if node is not None and node.op_type == "DequantizeLinear" else None
+
+    def _unpadded(self, name: str) -> str:
+        """The integers without those that fill up the last group."""
+        node = self._made_by.get(name)
+        return str(node.input[0]) if node is not None and node.op_type == "Pad" else name
 
     def _unpacked(self, name: str) -> Array | None:
         """A constant after the operators that widen and shape it."""
@@ -66,7 +74,7 @@ class StoredWeights:
             return first[int(others[0][0]) : int(others[1][0])]
         return first.transpose(attributes(node)["perm"]) if node.op_type == "Transpose" else first
 
-    def _zero_point(self, node: onnx.NodeProto, rank: int) -> Array:
+    def _zero_point(self, node: onnx.NodeProto, values: Array) -> Array:
         """The zero point of a DequantizeLinear node: of the tensor, along its axis (1 by default), or by block."""
         zero_point = self.initializer(node.input[2]) if len(node.input) > 2 and node.input[2] else None
         if zero_point is None:
@@ -74,14 +82,9 @@ class StoredWeights:
         options = attributes(node)
         axis = int(options.get("axis", 1))
         if "block_size" in options:
-            length = int(self._length(node.input[0], axis))
-            return np.repeat(zero_point, options["block_size"], axis=axis)[:, :length]
+            return np.repeat(zero_point, options["block_size"], axis=axis)[:, : values.shape[axis]]
         if zero_point.ndim == 0:
             return zero_point
-        shape = [1] * rank
+        shape = [1] * values.ndim
         shape[axis] = -1
         return zero_point.reshape(shape)
-
-    def _length(self, name: str, axis: int) -> int:
-        values = self._unpacked(name)
-        return 0 if values is None else values.shape[axis]

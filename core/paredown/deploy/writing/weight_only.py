@@ -12,9 +12,7 @@ from paredown.deploy.writing.weights import WeightWriter
 from paredown.plan import QuantPlan
 
 
-def write_weight_only(
-    model: onnx.ModelProto, plan: QuantPlan, ternary: TernaryStorage | None = None
-) -> onnx.ModelProto:
+def write_weight_only(model: onnx.ModelProto, plan: QuantPlan, ternary: TernaryStorage = "packed") -> onnx.ModelProto:
     """The network with a DequantizeLinear between each quantized weight and its layer; nothing else changes.
 
     Raises:

@@ -21,7 +21,6 @@ from paredown.deploy.writing.storage import (
     number_table,
     pack,
     packed_tensor,
-    runtime_takes_int2,
 )
 from paredown.plan import QuantizedTensor
 
@@ -48,7 +47,7 @@ class WeightWriter:
         finer: Multiply narrow weights as `FINER` says, where they are not in groups.
     """
 
-    def __init__(self, file: GraphFile, ternary: TernaryStorage | None, *, finer: bool = False) -> None:
+    def __init__(self, file: GraphFile, ternary: TernaryStorage, *, finer: bool = False) -> None:
         self._file = file
         self._ternary = ternary
         self._finer = finer
@@ -79,9 +78,7 @@ class WeightWriter:
             # 1 is the axis that the standard assumes.
             axis = {} if tensor.axis is None or tensor.axis == 1 else {"axis": tensor.axis}
             return self._file.append("DequantizeLinear", inputs, output, **axis)
-        block = min(tensor.group_size, _length(shape))
-        self._file.append("DequantizeLinear", inputs, f"{name}_b", axis=1, block_size=block)
-        return self._file.append("Reshape", [f"{name}_b", self._shape(name, shape)], output)
+        return self._in_groups(name, inputs, shape, min(tensor.group_size, _length(shape)))
 
     def integers(self, name: str, tensor: QuantizedTensor, *, moved: bool = False) -> str:
         """The name of the integers as int8 or uint8, in the weight's shape; for groups [out, numbers of each].
@@ -103,14 +100,22 @@ class WeightWriter:
         if tensor.bits == 4:
             stored = TensorProto.UINT4 if tensor.qmin >= 0 else TensorProto.INT4
             return self._widened(name, values, stored, factor, moved)
-        if tensor.bits == 2 and self._stores_int2():
+        if tensor.bits == 2 and self._ternary == "int2":
             return self._widened(name, values, INT2, factor, moved)
         return self._looked_up(name, values, tensor.bits, factor, moved)
 
-    def _stores_int2(self) -> bool:
-        if self._ternary is None:
-            self._ternary = "int2" if runtime_takes_int2() else "packed"
-        return self._ternary == "int2"
+    def _in_groups(self, name: str, inputs: list[str], shape: tuple[int, ...], block: int) -> str:
+        """Dequantized by blocks of so many; OpenVINO takes whole ones only, so that the last is filled up for it."""
+        length = _length(shape)
+        missing = -length % block
+        if missing:
+            pads = self._shape(name, (0, 0, 0, missing), "o")
+            inputs = [self._file.append("Pad", [inputs[0], pads], f"{name}_p"), *inputs[1:]]
+        found = self._file.append("DequantizeLinear", inputs, f"{name}_b", axis=1, block_size=block)
+        if missing:
+            bounds = [self._shape(name, (at,), suffix) for at, suffix in ((0, "v"), (length, "w"), (1, "x"))]
+            found = self._file.append("Slice", [found, *bounds], f"{name}_c")
+        return self._file.append("Reshape", [found, self._shape(name, shape)], f"{name}_d")
 
     def _widened(self, name: str, values: IntArray, stored: int, factor: int, moved: bool) -> str:
         """Integers of 4 or 2 bits; a table says what they become where a cast does not do."""
