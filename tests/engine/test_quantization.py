@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import onnx
 import pytest
 from helpers import DISTILL, paredown, small_spec, write_spec
@@ -44,6 +46,16 @@ def test_a_training_under_a_teacher_at_four_bits_arrives_in_the_file(run):
     written = onnx.load(directory / int4.file).graph.initializer
     stored = {float(onnx.numpy_helper.to_array(one)) for one in written if one.data_type == 1 and not one.dims}
     assert scales <= stored
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed (an extra)")
+@pytest.mark.parametrize("weights", [{"bits": 2}, {"bits": 4, "granularity": "group", "group_size": 5}], ids=str)
+def test_files_are_written_as_their_runtime_reads_them(run, weights):
+    step = {"kind": "quantize", "weights": weights, "activations": OBSERVED}
+    directory, result = run(step, deploy=ANY_LOSS | {"runtime": {"kind": "openvino"}})
+    stored = result.candidates[1]
+    assert stored.agreement >= 0.99
+    assert onnx.load(directory / stored.file).opset_import[0].version == 21
 
 
 def test_corrections_arrive_in_the_file_and_in_the_simulation(run):

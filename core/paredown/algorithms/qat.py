@@ -77,7 +77,8 @@ class TrainingScales:
             momentum: Of the moving average of ranges; None for the extremes seen.
             learned: Scales are learned; here only those begin that nothing was known of.
             pact: Upper ends of ranges are learned.
-            ranges: As calibrated, (minimum, maximum) of each point on an activation; without them what it represents.
+            ranges: As calibrated, (minimum, maximum) by point on an activation: which of them were zero. The others
+                start from what their tensors represent.
         """
         self.points = points
         self.folds = folds
@@ -90,8 +91,8 @@ class TrainingScales:
         self._schedule, self._momentum = schedule, momentum
         self._step = 0
         self._tensors = {key_of(point): point.tensor for point in points if point.port != "weight"}
-        given = ranges or {}
-        self._ranges = {key: given.get(key) or represented_range(tensor) for key, tensor in self._tensors.items()}
+        zero = {key: (0.0, 0.0) for key, seen in (ranges or {}).items() if is_zero(*seen)}
+        self._ranges = {key: zero.get(key, represented_range(tensor)) for key, tensor in self._tensors.items()}
         self._rows = {
             point.layer: (point.tensor, may_be_placeholder(point.tensor)) for point in points if point.port == "weight"
         }
