@@ -32,7 +32,7 @@ from paredown.manager import Manager
 RESULTS = Path(__file__).parent / "results" / "calibration.json"
 NETWORKS: dict[str, tuple[Callable[[int], onnx.ModelProto], int]] = {
     "resnet20": (resnet20, 32),
-    "mobilenet_v2": (mobilenet_v2, 32),
+    "mobilenet_v2": (mobilenet_v2, 64),
 }
 BOUNDS = {"minmax": 1.5, "moving_average": 1.5, "percentile": 3.0, "histogram": 3.0, "entropy": 5.0}
 MEMORY_BOUND = 1.05
@@ -174,7 +174,7 @@ def _cpu() -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--images", type=int, default=1_000)
+    parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--many", type=int, default=10_000)
     parser.add_argument("--only", default="")
     parser.add_argument("--memory", default="")

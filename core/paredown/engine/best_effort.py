@@ -83,10 +83,12 @@ def _measure(bench: Workbench, graph: Any, quantized: Quantized) -> tuple[float,
     """The metric of the deployed file on validation, and its bytes."""
     from paredown.deploy.canonical.graph import with_arrays
     from paredown.deploy.files import to_bytes
+    from paredown.deploy.runtimes import ternary_storage
     from paredown.deploy.verify import run_file
     from paredown.deploy.writing import write_quantized
 
-    content = to_bytes(write_quantized(with_arrays(graph, quantized.corrected), quantized.plan))
+    own, ternary = with_arrays(graph, quantized.corrected), ternary_storage(bench.runtime)
+    content = to_bytes(write_quantized(own, quantized.plan, ternary=ternary))
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         path = Path(scratch) / "try.onnx"
         files.write_bytes(path, content)
