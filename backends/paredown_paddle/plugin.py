@@ -29,6 +29,21 @@ if TYPE_CHECKING:
 
 NAME = "paddle"
 
+LOSSES = (
+    "hard_label",
+    "kl",
+    "mse",
+    "soft_cross_entropy",
+    "dkd",
+    "dist",
+    "feature_l2",
+    "attention",
+    "cwd",
+    "fsp",
+    "similarity",
+    "rkd",
+)
+
 
 @hookimpl
 def register_backend() -> BackendInfo:
@@ -47,9 +62,7 @@ def register_backend() -> BackendInfo:
 @hookimpl
 def register_components() -> Sequence[Component]:
     """Announces Paddle's implementations of the losses that core declares."""
-    return tuple(
-        Component("distill_loss", name, f"paredown_paddle.losses:{name}", backend=NAME) for name in ("hard_label", "kl")
-    )
+    return tuple(Component("distill_loss", name, f"paredown_paddle.losses:{name}", backend=NAME) for name in LOSSES)
 
 
 @hookimpl

@@ -29,6 +29,21 @@ if TYPE_CHECKING:
 
 NAME = "torch"
 
+LOSSES = (
+    "hard_label",
+    "kl",
+    "mse",
+    "soft_cross_entropy",
+    "dkd",
+    "dist",
+    "feature_l2",
+    "attention",
+    "cwd",
+    "fsp",
+    "similarity",
+    "rkd",
+)
+
 
 @hookimpl
 def register_backend() -> BackendInfo:
@@ -47,10 +62,7 @@ def register_backend() -> BackendInfo:
 @hookimpl
 def register_components() -> Sequence[Component]:
     """Announces this backend's losses."""
-    return (
-        Component("distill_loss", "hard_label", "paredown_torch.losses:hard_label", backend=NAME),
-        Component("distill_loss", "kl", "paredown_torch.losses:kl", backend=NAME),
-    )
+    return tuple(Component("distill_loss", name, f"paredown_torch.losses:{name}", backend=NAME) for name in LOSSES)
 
 
 @hookimpl

@@ -15,9 +15,7 @@ from paredown.spec.components import (
     EntropyObserver,
     Equalization,
     FpgmCriterion,
-    HardLabelLoss,
     HistogramObserver,
-    KlLoss,
     L1Criterion,
     L2Criterion,
     LampCriterion,
@@ -26,6 +24,20 @@ from paredown.spec.components import (
     PercentileObserver,
     RandomCriterion,
     TaylorCriterion,
+)
+from paredown.spec.losses import (
+    AttentionLoss,
+    CwdLoss,
+    DistLoss,
+    DkdLoss,
+    FeatureL2Loss,
+    FspLoss,
+    HardLabelLoss,
+    KlLoss,
+    MseLoss,
+    RkdLoss,
+    SimilarityLoss,
+    SoftCrossEntropyLoss,
 )
 from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep
 
@@ -68,6 +80,22 @@ _CORRECTIONS = (
     Component("correction", "adaround", f"{_CORRECTING}.rounding:learn_rounding", AdaRound),
 )
 
+_COMPARING = "paredown.algorithms.losses"
+_LOSSES = (
+    Component("distill_loss", "hard_label", f"{_COMPARING}:hard_label", HardLabelLoss),
+    Component("distill_loss", "kl", f"{_COMPARING}:kl", KlLoss),
+    Component("distill_loss", "mse", f"{_COMPARING}:mse", MseLoss),
+    Component("distill_loss", "soft_cross_entropy", f"{_COMPARING}:soft_cross_entropy", SoftCrossEntropyLoss),
+    Component("distill_loss", "dkd", f"{_COMPARING}:dkd", DkdLoss),
+    Component("distill_loss", "dist", f"{_COMPARING}:dist", DistLoss),
+    Component("distill_loss", "feature_l2", f"{_COMPARING}:feature_l2", FeatureL2Loss, reads="features"),
+    Component("distill_loss", "attention", f"{_COMPARING}:attention", AttentionLoss, reads="features"),
+    Component("distill_loss", "cwd", f"{_COMPARING}:cwd", CwdLoss, reads="features"),
+    Component("distill_loss", "fsp", f"{_COMPARING}:fsp", FspLoss, reads="features"),
+    Component("distill_loss", "similarity", f"{_COMPARING}:similarity", SimilarityLoss, reads="features"),
+    Component("distill_loss", "rkd", f"{_COMPARING}:rkd", RkdLoss, reads="features"),
+)
+
 
 @hookimpl
 def register_steps() -> Sequence[StepKind]:
@@ -87,6 +115,5 @@ def register_components() -> Sequence[Component]:
         *_CRITERIA,
         *_OBSERVERS,
         *_CORRECTIONS,
-        Component("distill_loss", "hard_label", "paredown.algorithms.losses:hard_label", HardLabelLoss),
-        Component("distill_loss", "kl", "paredown.algorithms.losses:kl", KlLoss),
+        *_LOSSES,
     )

@@ -39,10 +39,14 @@ class Component:
     when it is first used. A backend that implements a component that somebody else declares gives `backend` and leaves
     `config` None.
 
-    The last three are for criteria. `granularities` are those that it fits; `implementation` scores channels (a
-    `Criterion`), `weights` single weights (a `WeightCriterion`), and where `channel` is not among the granularities
-    `implementation` is the `WeightCriterion`. `needs` names what has to be measured: `gradients`, `activations`; the
-    options then have the whole numbers `samples` (how many training images are measured) and `batch_size`.
+    `granularities`, `weights` and `needs` are for criteria. `granularities` are those that it fits; `implementation`
+    scores channels (a `Criterion`), `weights` single weights (a `WeightCriterion`), and where `channel` is not among
+    the granularities `implementation` is the `WeightCriterion`. `needs` names what has to be measured: `gradients`,
+    `activations`; the options then have the whole numbers `samples` (how many training images are measured) and
+    `batch_size`.
+
+    `reads` says what a loss is given: the outputs of student and teacher, or of both a sequence of features, the maps
+    of the layers that the option `taps` names.
 
     `distributions` are the packages that it needs and that come with no other part, `install` the exact command that
     installs them.
@@ -56,6 +60,7 @@ class Component:
     granularities: tuple[Literal["channel", "weight", "n_m"], ...] = ("channel",)
     weights: str | None = None
     needs: tuple[Literal["gradients", "activations"], ...] = ()
+    reads: Literal["outputs", "features"] = "outputs"
     distributions: tuple[str, ...] = ()
     install: str = ""
 
@@ -133,7 +138,10 @@ Axis = tuple[str, int]
 
 LossFunction = Callable[[Any, Any, Any, Mapping[str, Any]], Any]
 """A backend's own loss: takes the student's outputs, the teacher's or None, the labels and the options of its kind;
-returns a scalar of the framework."""
+returns a scalar of the framework. A loss that reads features takes two equally long lists of layers' outputs."""
+
+Batch = tuple["FloatArray", "IntArray"] | tuple["FloatArray", "IntArray", "FloatArray"]
+"""Images (float32, NCHW) and labels (int64), and where core has them the teacher's outputs, [batch, classes], float32."""
 
 
 @dataclass(frozen=True, slots=True)

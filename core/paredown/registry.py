@@ -26,7 +26,8 @@ class Entry:
     """One component: who declares it, its options, and where it is implemented.
 
     `backends` holds for each backend the implementation and the plugin that gives it. `distributions` and `install` are
-    the packages that it needs; the three fields before them are a criterion's. See `Component`.
+    the packages that it needs; `granularities`, `weights` and `needs` are a criterion's, `reads` is a loss's. See
+    `Component`.
     """
 
     slot: str
@@ -38,6 +39,7 @@ class Entry:
     granularities: tuple[str, ...] = ("channel",)
     weights: str | None = None
     needs: tuple[str, ...] = ()
+    reads: str = "outputs"
     distributions: tuple[str, ...] = ()
     install: str = ""
 
@@ -257,6 +259,7 @@ def _declare(entries: dict[tuple[str, str], Entry], component: Component, owner:
         granularities=component.granularities,
         weights=component.weights,
         needs=component.needs,
+        reads=component.reads,
         distributions=component.distributions,
         install=component.install,
     )

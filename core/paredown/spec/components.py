@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from paredown.spec.base import ComponentConfig
-
-LossWeight = Annotated[float, Field(ge=0)]
-"""The factor that a term enters the training loss with."""
+from paredown.spec.losses import HardLabelLoss as HardLabelLoss  # noqa: PLC0414 - for those who look for it here
+from paredown.spec.losses import KlLoss as KlLoss  # noqa: PLC0414 - for those who look for it here
+from paredown.spec.losses import LossWeight as LossWeight  # noqa: PLC0414 - for those who look for it here
 
 
 class L1Criterion(ComponentConfig):
@@ -148,18 +148,3 @@ class AdaRound(ComponentConfig):
     positions: PositiveInt = 2048
     lr: Annotated[float, Field(gt=0)] = 5e-2
     regularization: Annotated[float, Field(gt=0)] = 3.0
-
-
-class HardLabelLoss(ComponentConfig):
-    """Cross entropy between the student's outputs and the labels; it does not read the teacher."""
-
-    kind: Literal["hard_label"] = "hard_label"
-    weight: LossWeight = 1.0
-
-
-class KlLoss(ComponentConfig):
-    """KL divergence from the teacher's to the student's softened outputs, times T squared (Hinton et al., 2015)."""
-
-    kind: Literal["kl"] = "kl"
-    temperature: Annotated[float, Field(gt=0)] = 4.0
-    weight: LossWeight = 1.0

@@ -9,19 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 PLANNED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
-    ("BaselineTeacher", "kind"): ("zoo", "artifact", "onnx", "ensemble"),
-    ("DistillStep", "losses"): (
-        "attention",
-        "cwd",
-        "dist",
-        "dkd",
-        "feature_l2",
-        "fsp",
-        "mse",
-        "rkd",
-        "similarity",
-        "soft_cross_entropy",
-    ),
     ("Spec", "data"): ("coco", "digit_scenes", "image_folder", "npz", "voc_segmentation"),
     ("Spec", "task"): ("detection", "instance_segmentation", "semantic_segmentation"),
     ("ZooModel", "kind"): ("builder", "timm"),
@@ -30,8 +17,6 @@ PLANNED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
 PLANNED_FIELDS: dict[str, tuple[str, ...]] = {
     "DistillStep": ("soft_labels", "taps", "student"),
     "FinetuneStep": ("soft_labels",),
-    "HardLabelLoss": ("schedule",),
-    "KlLoss": ("schedule",),
     "RunConfig": ("amp",),
     "Spec": ("backend_options",),
     "ZooModel": ("width",),

@@ -1,0 +1,22 @@
+"""Training losses on Paddle's tensors, tested against the references in `paredown.algorithms.losses`."""
+
+from __future__ import annotations
+
+from paredown_paddle.losses.features import attention, cwd, feature_l2
+from paredown_paddle.losses.logits import dist, dkd, hard_label, kl, mse, soft_cross_entropy
+from paredown_paddle.losses.relations import fsp, rkd, similarity
+
+__all__ = [
+    "attention",
+    "cwd",
+    "dist",
+    "dkd",
+    "feature_l2",
+    "fsp",
+    "hard_label",
+    "kl",
+    "mse",
+    "rkd",
+    "similarity",
+    "soft_cross_entropy",
+]

@@ -1,0 +1,155 @@
+"""Losses with what they are given: shapes that are usual, odd, or leave nothing to compare.
+
+Every loss, on NumPy and on each backend, is tested on the same cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from paredown.algorithms import losses
+
+OPTIONS = {
+    "hard_label": {},
+    "kl": {"temperature": 3.0},
+    "mse": {},
+    "soft_cross_entropy": {"temperature": 3.0},
+    "dkd": {"alpha": 0.7, "beta": 1.3, "temperature": 2.0},
+    "dist": {"beta": 0.6, "gamma": 1.4, "temperature": 2.0},
+    "feature_l2": {},
+    "attention": {},
+    "cwd": {"temperature": 2.0},
+    "fsp": {},
+    "similarity": {},
+    "rkd": {"distance": 1.0, "angle": 2.0},
+}
+ON_OUTPUTS = ("hard_label", "kl", "mse", "soft_cross_entropy", "dkd", "dist")
+ON_FEATURES = ("feature_l2", "attention", "cwd", "fsp", "similarity", "rkd")
+OF_ANY_CHANNELS = ("attention", "similarity", "rkd")
+OF_POSITIONS = ("attention", "cwd")
+NOT_ZERO_BETWEEN_EQUALS = ("hard_label", "soft_cross_entropy")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A loss and its input: float64 arrays, a sequence of them for a loss on features."""
+
+    name: str
+    loss: str
+    student: Any
+    teacher: Any
+    labels: np.ndarray
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.loss}-{self.name}"
+
+
+def reference(case: Case) -> float:
+    """The loss in NumPy."""
+    return getattr(losses, case.loss)(case.student, case.teacher, case.labels, case.options)
+
+
+def reference_gradient(case: Case, step: float = 1e-5) -> list[np.ndarray]:
+    """The gradient of the NumPy reference by each of the student's arrays, by central differences."""
+    arrays = student_arrays(case)
+    return [_differences(lambda: reference(case), values, step) for values in arrays]
+
+
+def student_arrays(case: Case) -> list[np.ndarray]:
+    """The arrays of the student: the logits, or the maps."""
+    return [case.student] if case.loss in ON_OUTPUTS else list(case.student)
+
+
+def _differences(value: Callable[[], float], values: np.ndarray, step: float) -> np.ndarray:
+    found = np.empty_like(values)
+    for place in np.ndindex(values.shape):
+        kept = values[place]
+        values[place] = kept + step
+        above = value()
+        values[place] = kept - step
+        below = value()
+        values[place] = kept
+        found[place] = (above - below) / (2 * step)
+    return found
+
+
+def _logits(name: str, loss: str, batch: int, classes: int, size: float = 2.0) -> Case:
+    random = np.random.default_rng(batch + classes)
+    student, teacher = random.normal(0, size, (2, batch, classes))
+    return Case(name, loss, student, teacher, random.integers(0, classes, batch), OPTIONS[loss])
+
+
+def _maps(name: str, loss: str, student: list[tuple[int, ...]], teacher: list[tuple[int, ...]]) -> Case:
+    random = np.random.default_rng(len(name))
+    arrays = [[random.normal(0.3, 1, shape) for shape in shapes] for shapes in (student, teacher)]
+    return Case(name, loss, *arrays, random.integers(0, 3, student[0][0]), OPTIONS[loss])
+
+
+def _map_cases(loss: str) -> list[Case]:
+    alike = [(3, 3, 2, 3), (3, 2, 2, 2)]
+    cases = [
+        _maps("two maps", loss, alike, alike),
+        _maps("batch of one", loss, [(1, 3, 3, 2), (1, 2, 2, 2)], [(1, 3, 3, 2), (1, 2, 2, 2)]),
+        _maps("batch of two", loss, [(2, 3, 2, 2)] * 2, [(2, 3, 2, 2)] * 2),
+        _maps("one channel", loss, [(3, 1, 3, 2)] * 2, [(3, 1, 3, 2)] * 2),
+        _maps("larger teacher", loss, [(3, 2, 2, 3)] * 2, [(3, 2, 5, 7)] * 2),
+        _maps("larger student", loss, [(3, 1, 5, 4), (3, 1, 3, 3)], [(3, 1, 3, 3), (3, 1, 2, 2)]),
+        _maps("taller and wider", loss, [(2, 2, 5, 2), (2, 2, 3, 1)], [(2, 2, 3, 4), (2, 2, 2, 3)]),
+    ]
+    if loss not in OF_POSITIONS:
+        cases.append(_maps("features", loss, [(4, 5), (4, 3)], [(4, 5), (4, 3)]))
+    if loss != "fsp":
+        cases.append(_maps("one map", loss, [(3, 2, 3, 3)], [(3, 2, 3, 3)]))
+    if loss in OF_ANY_CHANNELS:
+        cases.append(_maps("other channels", loss, [(4, 2, 3, 3)], [(4, 5, 3, 3)]))
+    return cases
+
+
+CASES = [
+    *(_logits("batch", loss, 5, 7) for loss in ON_OUTPUTS),
+    *(_logits("batch of one", loss, 1, 4) for loss in ON_OUTPUTS),
+    *(_logits("two classes", loss, 3, 2) for loss in ON_OUTPUTS),
+    *(_logits("sure", loss, 4, 3, size=30.0) for loss in ON_OUTPUTS),
+    *(case for loss in ON_FEATURES for case in _map_cases(loss)),
+]
+
+
+def _poor_logits(name: str, loss: str, student: np.ndarray, teacher: np.ndarray) -> Case:
+    return Case(name, loss, student, teacher, np.zeros(len(student), np.int64), OPTIONS[loss])
+
+
+def _poor_maps(name: str, loss: str, student: np.ndarray, teacher: np.ndarray) -> Case:
+    taps = 2 if loss == "fsp" else 1
+    return Case(name, loss, [student.copy() for _ in range(taps)], [teacher] * taps, np.zeros(1, int), OPTIONS[loss])
+
+
+def _poor() -> list[Case]:
+    random = np.random.default_rng(3)
+    logits, maps = random.normal(0, 1, (4, 3)), random.normal(0, 1, (4, 2, 3, 3))
+    repeated = np.concatenate([maps[:2], maps[:2]])
+    one_constant = maps.copy()
+    one_constant[1] = 0.5
+    return [
+        *(_poor_logits("constant", loss, np.zeros((4, 3)), logits) for loss in ON_OUTPUTS),
+        *(_poor_logits("constant teacher", loss, logits.copy(), np.zeros((4, 3))) for loss in ON_OUTPUTS),
+        *(_poor_logits("far from the label", loss, np.tile([-300.0, 0, 300], (4, 1)), logits) for loss in ON_OUTPUTS),
+        *(_poor_logits("equal images", loss, np.tile(logits[:1], (4, 1)), logits) for loss in ON_OUTPUTS),
+        *(_poor_maps("zeros", loss, np.zeros_like(maps), maps) for loss in ON_FEATURES),
+        *(_poor_maps("constant", loss, np.full_like(maps, 0.5), maps) for loss in ON_FEATURES),
+        *(_poor_maps("zeros of a teacher", loss, maps, np.zeros_like(maps)) for loss in ON_FEATURES),
+        *(_poor_maps("equal images", loss, repeated, maps) for loss in ON_FEATURES),
+        *(_poor_maps("one constant image", loss, one_constant, maps) for loss in ON_FEATURES),
+        *(
+            _poor_maps("batch of one, zeros", loss, np.zeros((1, 1, 2, 2)), np.zeros((1, 1, 2, 2)))
+            for loss in ON_FEATURES
+        ),
+    ]
+
+
+POOR = _poor()
+"""Input that leaves a loss little or nothing to compare: its value and its gradient have to be finite all the same."""
