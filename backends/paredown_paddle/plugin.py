@@ -77,13 +77,17 @@ def load_model(backend: str, source: ModelSource, run: RunContext) -> Model | No
 
 @hookimpl
 def measure(backend: str, model: Model, request: MeasureRequest) -> Measurements | None:
-    """Measures layers, gradients or activations."""
+    """Measures layers, taps, gradients or activations."""
     if backend != NAME:
         return None
     if request.what == "layers":
         from paredown_paddle.layers import measure_layers
 
         return Measurements(layers=measure_layers(model, request.input_shape))
+    if request.what == "taps":
+        from paredown_paddle.taps import measure_taps
+
+        return Measurements(taps=measure_taps(model, request.input_shape))
     if request.what == "gradients":
         from paredown_paddle.gradients import measure_gradients
 

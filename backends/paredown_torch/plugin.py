@@ -77,7 +77,7 @@ def load_model(backend: str, source: ModelSource, run: RunContext) -> Model | No
 
 @hookimpl
 def measure(backend: str, model: Model, request: MeasureRequest) -> Measurements | None:
-    """Finds layers, gradients or activations; see the modules of these names."""
+    """Finds layers, taps, gradients or activations; see the modules of these names."""
     if backend != NAME:
         return None
     if request.what == "gradients":
@@ -88,6 +88,10 @@ def measure(backend: str, model: Model, request: MeasureRequest) -> Measurements
         from paredown_torch import activations
 
         return Measurements(activations=activations.measure(model, request))
+    if request.what == "taps":
+        from paredown_torch import taps
+
+        return Measurements(taps=taps.measure(model, request.input_shape))
     from paredown_torch import layers
 
     return Measurements(layers=layers.measure(model, request.input_shape))

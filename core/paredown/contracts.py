@@ -141,20 +141,21 @@ LossFunction = Callable[[Any, Any, Any, Mapping[str, Any]], Any]
 returns a scalar of the framework. A loss that reads features takes two equally long lists of layers' outputs."""
 
 Batch = tuple["FloatArray", "IntArray"] | tuple["FloatArray", "IntArray", "FloatArray"]
-"""Images (float32, NCHW) and labels (int64), and where core has them the teacher's outputs, [batch, classes], float32."""
+"""Images (float32, NCHW) and labels (int64); where core has them the teacher's outputs too, [batch, classes], float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasureRequest:
     """What to find out, in evaluation mode, leaving the network as it was.
 
-    `layers`: one forward pass over a black image of `input_shape` (channels, height, width).
+    `layers`: one forward pass over a black image of `input_shape` (channels, height, width). `taps`: the same, of every
+    layer and every block of layers whose output is one tensor.
     `gradients`: for each batch, backward through `loss`, and for each of `axes` weight times gradient, summed over the
     other axes. `activations`: over all images of `batches`, how active each input channel of each layer in
     `layer_names` is.
     """
 
-    what: Literal["layers", "gradients", "activations"]
+    what: Literal["layers", "taps", "gradients", "activations"]
     input_shape: tuple[int, int, int]
     batches: Sequence[tuple[FloatArray, IntArray]] = ()
     loss: LossFunction | None = None
@@ -175,9 +176,14 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """What a backend found. `gradients` are [batches, positions along the axis], float64, reduced on the device."""
+    """What a backend found. `gradients` are [batches, positions along the axis], float64, reduced on the device.
+
+    `taps` are the shapes of layers' and blocks' outputs by neutral name, without the batch axis, in order of execution;
+    of one that is called more than once, the last call's.
+    """
 
     layers: tuple[LayerInfo, ...] = ()
+    taps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     gradients: Mapping[Axis, FloatArray] = field(default_factory=dict)
     activations: Mapping[str, Activity] = field(default_factory=dict)
 
@@ -306,14 +312,32 @@ class Quantizing(Protocol):
 class TrainingRun:
     """All that a training loop needs and must not decide.
 
-    `batches(epoch)` yields images (float32, NCHW) and labels (int64) in core's order; `steps_per_epoch` counts them.
-    `learning_rate(step)` is the rate of a step counted over the whole training. `losses` are the backend's own
-    implementations, in the order of the plan's terms: each takes the student's outputs, the teacher's (None where there
-    is no teacher), the labels and the options of its kind, and returns a scalar of the framework. `masking` holds
-    weights at zero; None where no weight is masked. `quantizing` fake-quantizes the student; None where nothing is.
+    `batches(epoch)` yields images and labels in core's order, with the teacher's outputs where core has them (soft
+    labels, a teacher that is no network of this framework); `steps_per_epoch` counts them. `learning_rate(step)` is the
+    rate of a step counted over the whole training, `loss_weights(step)` the factors of the plan's terms; without it
+    they are the plan's weights. `losses` are the backend's own implementations, in the order of the plan's terms: each
+    takes what the student gave, what teaches gave (None where nothing does), the labels and the options of its kind,
+    and returns a scalar of the framework. Terms with taps take lists of outputs of layers, all others the outputs of
+    the networks. `masking` holds weights at zero; None where no weight is masked. `quantizing` fake-quantizes the
+    student; None where nothing is.
+
+    What teaches is, by `way`:
+
+    - `offline`: `teacher`, in evaluation mode and never changed, or the outputs that come with the batches.
+    - `online`: `peer`, a second network that trains beside the student, with an optimizer of its own, by the same terms
+      in which both change places; each sees the other's outputs without gradients. Masks and fake quantization are the
+      student's alone, and the student is what the training gives; the evidence has `peer_loss` beside `loss`.
+    - `self`: with `average` d a copy of the student in evaluation mode that starts as the student and after each step,
+      masks included, becomes d * copy + (1 - d) * student, buffers copied; without it the student itself, the taps of
+      the teacher without gradients.
+
+    `projections` are the weights to start from, float32, in the shapes that the plan's taps name, by the place of the
+    term and the place of its tap. They learn with the student, without bias, as parameters of their own group, and are
+    thrown away; those of the peer start from the same numbers. `dtype` is what the loop computes in; a network and a
+    teacher that are given in float32 come back so.
     """
 
-    batches: Callable[[int], Iterator[tuple[FloatArray, IntArray]]]
+    batches: Callable[[int], Iterator[Batch]]
     steps_per_epoch: int
     learning_rate: Callable[[int], float]
     losses: Sequence[LossFunction]
@@ -322,6 +346,12 @@ class TrainingRun:
     masking: Masking | None = None
     quantizing: Quantizing | None = None
     on_epoch: Callable[[int, float], None] = _nobody
+    loss_weights: Callable[[int], Sequence[float]] | None = None
+    projections: Mapping[tuple[int, int], Array] = field(default_factory=dict)
+    way: Literal["offline", "online", "self"] = "offline"
+    peer: Model | None = None
+    average: float | None = None
+    dtype: Literal["float32", "float64"] = "float32"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from paredown.errors import ComponentMissing
+from paredown.explain_distillation import distillation_hooks, explain_teaching
 from paredown.explain_pruning import explain_growth, explain_prune
 from paredown.explain_quantization import BY_RUNTIME, HOOKS, explain_quantize, explain_training
 from paredown.manager import Manager, missing_distributions
 from paredown.spec.base import Frozen
 from paredown.spec.models import BaselineConfig, DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec
 from paredown.spec.precision import precision_asked
+from paredown.spec.teachers import is_trained
 
 _REDUCED = ("portable", "avx2")
 _OF_A_RUN = ("spec.json", "journal.json", "weights.safetensors", "result.json")
@@ -142,9 +144,11 @@ def _step(manager: Manager, step: Frozen, index: int, read: str) -> Stage:
         return Stage(kind, what, settings, (plan, weights), _training_hooks(step), ("hard_label",))
     if isinstance(step, DistillStep):
         epochs = _count(step.train.epochs, "epoch")
-        what = f"Train for {epochs}; the uncompressed baseline is the teacher.{_meanwhile(step)}"
-        losses = tuple(loss.kind for loss in step.losses)
-        return Stage(kind, what, settings, (plan, weights), _training_hooks(step), losses)
+        what = f"Train for {epochs}.{explain_teaching(step)}{_meanwhile(step)}"
+        trained = any(is_trained(teacher) for _, teacher in step.named_teachers())
+        losses = tuple(dict.fromkeys([*(loss.kind for loss in step.losses), *(["hard_label"] if trained else [])]))
+        hooks = tuple(dict.fromkeys([*_training_hooks(step), *distillation_hooks(step)]))
+        return Stage(kind, what, settings, (plan, weights), hooks, losses)
     if isinstance(step, QuantizeStep) and read != "onnx":
         return Stage(kind, BY_RUNTIME, settings, (weights,), ())
     if isinstance(step, QuantizeStep):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from paredown.spec.base import Frozen
+from paredown.spec.losses import LossSchedule
 from paredown.spec.models import OptimizerConfig, QuantizationMode, ScheduleConfig
 
 MemberRole = Literal["output", "input", "bias", "scale", "shift", "buffer", "other"]
@@ -146,16 +147,38 @@ class QuantPlan(Frozen):
     left_float: dict[str, str] = Field(default_factory=dict)
 
 
+class PlannedTap(Frozen):
+    """A layer of the student and a layer of what teaches, by neutral names, whose outputs a loss compares.
+
+    `projection` is the shape of the weight that takes the student's channels to the teacher's, in torch's layout:
+    [teacher's, student's, 1, 1] of a convolution without bias, or [teacher's, student's] of a Linear layer without bias
+    for outputs [batch, features]; None where the loss compares the outputs as they are.
+    """
+
+    student: str
+    teacher: str
+    projection: tuple[int, ...] | None = None
+
+
 class PlannedLoss(Frozen):
-    """One term of the training loss: its kind, the options of that kind, and the factor it enters the sum with."""
+    """One term of the training loss: its kind, the options of that kind, and the factor it enters the sum with.
+
+    A term with `taps` is given the outputs of these layers, in this order, in place of the networks' outputs.
+    `schedule` multiplies the factor with another one that changes from step to step.
+    """
 
     kind: str
     options: dict[str, Any]
     weight: float
+    taps: tuple[PlannedTap, ...] = ()
+    schedule: LossSchedule | None = None
 
 
 class DistillPlan(Frozen):
     """One training step: the terms of the loss, the optimizer, and how long. `teacher` is None for plain training.
+
+    `way` says who teaches: a teacher that stays as it is (`offline`), a second student (`online`), the student itself.
+    `student` is the network of the zoo that takes the place of the present one, where one does.
 
     `bn_l1` is the strength of an L1 penalty on the scales of BatchNorm layers: bn_l1 * sign(scale) joins their gradient
     (Liu et al., 2017, "Network Slimming"). `masks` are those that hold when the step is over, where masks were made
@@ -171,6 +194,8 @@ class DistillPlan(Frozen):
     optimizer: OptimizerConfig
     schedule: ScheduleConfig
     bn_l1: float = 0.0
+    way: Literal["offline", "online", "self"] = "offline"
+    student: str | None = None
     masks: MaskPlan | None = None
     quantization: QuantPlan | None = None
 

@@ -15,7 +15,7 @@ from helpers import PRUNE, paredown, small_spec, write_spec
 
 from paredown.algorithms.groups import GroupSet
 from paredown.contracts import BackendInfo, DataSplits, Measurements, RunContext
-from paredown.engine.baseline import cache_directory
+from paredown.engine.networks import cache_directory
 from paredown.engine.sensitivity import layers_of, measure, zeroed
 from paredown.engine.workbench import Workbench
 from paredown.manager import Manager

@@ -453,7 +453,7 @@ def test_the_clipping_level_takes_the_gradient_of_what_reaches_it(hooks):
 def test_weight_decay_shrinks_clipping_levels_and_no_step_sizes(hooks, config):
     import paddle
 
-    from paredown_paddle.distill import make_optimizer
+    from paredown_paddle.optimizing import make_optimizer
     from paredown_paddle.learned_scales import LearnedScales
 
     points = (

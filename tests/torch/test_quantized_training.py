@@ -20,9 +20,9 @@ from paredown.plan import DistillPlan, PlannedLoss, QuantizationPoint, Quantized
 from paredown.spec.components import MovingAverageObserver
 from paredown.spec.models import AdamWConfig, ConstantSchedule, QuantizeActivations, QuantizeWeights, SgdConfig
 from paredown_torch import losses, plugin
-from paredown_torch.distill import _optimizer
 from paredown_torch.fake_quantization import grid_of
 from paredown_torch.learned_scales import LearnedClip, LearnedScale
+from paredown_torch.optimizing import make_optimizer
 from paredown_torch.quantized_training import QuantizedStudent
 from paredown_torch.straight_through import straight_through
 
@@ -469,7 +469,7 @@ def test_learned_scales_do_not_decay_and_learned_clips_do(build):
         quantizing = scales(model, 4, **more)
         start = {key_of(point): point.tensor.scale[0] for point in quantizing.points}
         student = QuantizedStudent(copy.deepcopy(model), quantizing)
-        made = _optimizer(student._model, optimizer, student)
+        made = make_optimizer(student._model, optimizer, student)
         for parameter in (parameter for group in made.param_groups for parameter in group["params"]):
             parameter.grad = torch.zeros_like(parameter)
         made.step()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from paredown.contracts import FloatArray, IntArray
+from paredown.contracts import Batch, FloatArray, IntArray
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> IntArray:
@@ -20,8 +20,15 @@ def batch_count(count: int, batch_size: int, shards: int = 1) -> int:
 
 
 def epoch_batches(
-    data: tuple[FloatArray, IntArray], batch_size: int, seed: int, epoch: int, *, shard: int = 0, shards: int = 1
-) -> Iterator[tuple[FloatArray, IntArray]]:
+    data: tuple[FloatArray, IntArray],
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    *,
+    soft_labels: FloatArray | None = None,
+    shard: int = 0,
+    shards: int = 1,
+) -> Iterator[Batch]:
     """The batches of one epoch, in order. What does not fill a batch on every shard waits for the next epoch's order.
 
     Args:
@@ -29,6 +36,7 @@ def epoch_batches(
         batch_size: Images a batch, on each shard.
         seed: The run's seed.
         epoch: Counted from zero.
+        soft_labels: A teacher's outputs for all images, [count, classes]; each batch then holds its own as float32.
         shard: Which of the shards this process is.
         shards: How many processes share the epoch.
     """
@@ -37,7 +45,10 @@ def epoch_batches(
     for batch in range(batch_count(len(labels), batch_size, shards)):
         start = (batch * shards + shard) * batch_size
         index = order[start : start + batch_size]
-        yield images[index], labels[index]
+        if soft_labels is None:
+            yield images[index], labels[index]
+        else:
+            yield images[index], labels[index], np.asarray(soft_labels[index], dtype=np.float32)
 
 
 def in_order(images: FloatArray, batch_size: int) -> Iterator[FloatArray]:

@@ -14,7 +14,8 @@ from paredown.contracts import DataSplits, ExportRequest, Model, RunContext
 from paredown.engine import exporting
 from paredown.engine.given import GivenWorkbench
 from paredown.engine.journal import cuts_of, read_plans
-from paredown.engine.runner import RESULT, SPEC, WEIGHTS, read_result
+from paredown.engine.run_files import RESULT, SPEC, WEIGHTS, read_result
+from paredown.engine.students import student_source
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, UnsupportedError
 from paredown.manager import Manager
@@ -158,4 +159,5 @@ def _rebuild(manager: Manager, directory: Path, backend: str | None, base: Model
             remedy="build the uncompressed network yourself and call paredown.load(directory, model=network);"
             " the delivered ONNX file needs no network: export --format onnx",
         )
-    return bench, bench.build(plans, files.read_state(directory / WEIGHTS))
+    source = student_source(spec, len(result.steps))
+    return bench, bench.build(plans, files.read_state(directory / WEIGHTS), source)

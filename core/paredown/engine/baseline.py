@@ -1,143 +1,14 @@
-"""The uncompressed network: given weights, weights drawn from the seed, or trained once per content."""
+"""The uncompressed network of a run."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-from collections.abc import Sequence
-from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
-
-from paredown import files
-from paredown.algorithms.initialization import draw
-from paredown.contracts import Array, Model, State
-from paredown.engine.provenance import thread_count, versions
-from paredown.engine.training import plan_training, train
+from paredown.contracts import Model
+from paredown.engine.networks import Recipe, prepared
 from paredown.engine.workbench import Workbench
-from paredown.errors import ArtifactError, WeightsError
 from paredown.spec.models import BaselineConfig
-
-_SALT = 0
-PRETRAINED_CLASSES, PRETRAINED_CHANNELS = 1000, 3
-"""Both frameworks publish weights trained on ImageNet."""
 
 
 def prepare_baseline(bench: Workbench) -> tuple[Model, tuple[str, ...]]:
     """The baseline network, and notes for the reader (a head that was initialised anew, a cache that was used)."""
-    model = bench.build()
-    state, notes = _initial_state(bench, model)
-    model = bench.manager.restore(bench.backend, model, state)
-    baseline = bench.spec.baseline or BaselineConfig(epochs=0)
-    if baseline.epochs == 0:
-        return model, notes
-    cached = cache_directory() / "baselines" / f"{_content_key(bench, state, baseline)}.safetensors"
-    if (known := _read_cache(cached)) is not None:
-        bench.report("note", text="baseline: trained before, taken from the cache")
-        return bench.manager.restore(bench.backend, model, known), notes
-    model = train(bench, model, plan_training(baseline), salt=_SALT).model
-    try:
-        files.write_state(cached, bench.state(model))
-    except ArtifactError as error:
-        bench.report("note", text=f"the baseline is not kept for other runs: {error.problems[0].value}")
-    return model, notes
-
-
-def _read_cache(path: Path) -> State | None:
-    """A trained baseline; a file that is damaged is as good as none."""
-    try:
-        return files.read_state(path) if path.is_file() else None
-    except WeightsError:
-        return None
-
-
-def cache_directory() -> Path:
-    """Where trained baselines are kept: `PAREDOWN_CACHE`, else the user's cache directory."""
-    from platformdirs import user_cache_path
-
-    given = os.environ.get("PAREDOWN_CACHE")
-    return Path(given) if given else user_cache_path("paredown")
-
-
-def _initial_state(bench: Workbench, model: Model) -> tuple[State, tuple[str, ...]]:
-    empty = bench.state(model)
     weights = bench.spec.model.weights if bench.spec.model else None
-    drawn = draw(empty, bench.context.seed)
-    if weights == "pretrained":
-        published = bench.manager.load_model(bench.backend, replace(bench.source, pretrained=True), bench.context)
-        return _with_own_ends(bench, bench.state(published), drawn)
-    if weights is None:
-        return drawn, ()
-    path = bench.context.base_dir / weights
-    return _merge(files.read_state(path), drawn, path)
-
-
-def _with_own_ends(bench: Workbench, published: State, drawn: dict[str, Array]) -> tuple[State, tuple[str, ...]]:
-    """Published weights; a head or a first convolution of another size is drawn from the seed, as everywhere."""
-    names = list(published)
-    anew = _head(names) if bench.source.num_classes != PRETRAINED_CLASSES else set()
-    if bench.source.in_channels != PRETRAINED_CHANNELS:
-        anew = anew | {names[0]}
-    notes = (f"{', '.join(sorted(anew))}: of another size than published, initialised anew",) if anew else ()
-    return {name: drawn[name] if name in anew else published[name] for name in names}, notes
-
-
-def _head(names: Sequence[str]) -> set[str]:
-    """The arrays of the last layer with weights."""
-    layer = names[-1].rpartition(".")[0]
-    return {name for name in names if name.rpartition(".")[0] == layer}
-
-
-def _merge(given: dict[str, Array], drawn: dict[str, Array], path: Path) -> tuple[State, tuple[str, ...]]:
-    """Given weights in place of drawn ones; the head alone may differ in its number of classes."""
-    given = {name: values for name, values in given.items() if not name.endswith(".num_batches_tracked")}
-    head = _head(list(drawn))
-    other = [name for name in drawn if name in given and given[name].shape != drawn[name].shape]
-    anew = [name for name in other if name in head]
-    missing = [name for name in drawn if name not in given]
-    unknown = [name for name in given if name not in drawn]
-    wrong = [name for name in other if name not in anew]
-    if missing or unknown or wrong:
-        parts = [
-            f"{label} {', '.join(names[:3])}{' ...' if len(names) > 3 else ''} ({len(names)})"
-            for label, names in (("missing", missing), ("unknown", unknown), ("of another shape", wrong))
-            if names
-        ]
-        raise WeightsError(
-            "the weights do not fit the network",
-            where=str(path),
-            value="; ".join(parts),
-            expected=f"{len(drawn)} arrays in neutral names, as `weights.safetensors` of a baseline has them",
-            remedy="check `model.name`, and that the names are torch's without prefixes such as `module.`",
-        )
-    notes = (f"the head ({', '.join(anew)}) has another number of classes and was initialised anew",) if anew else ()
-    return {name: drawn[name] if name in anew else given[name] for name in drawn}, notes
-
-
-def _content_key(bench: Workbench, state: State, baseline: BaselineConfig) -> str:
-    """Everything that the trained weights depend on: code, data, start, recipe, seed, device, threads."""
-    content: dict[str, Any] = {
-        "paredown": version("paredown"),
-        "versions": versions(bench.manager.registry.backends[bench.backend].distributions),
-        "backend": bench.backend,
-        "source": [bench.source.name, bench.source.num_classes, bench.source.in_channels, *bench.source.input_size],
-        "baseline": baseline.model_dump(mode="json"),
-        "seed": bench.context.seed,
-        "device": bench.context.device,
-        "threads": thread_count(bench.spec.run),
-        "data": digest(dict(zip(("images", "labels"), bench.split("train"), strict=True))),
-        "state": digest(state),
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def digest(arrays: State) -> str:
-    """SHA-256 over names, shapes and bytes, in hexadecimal."""
-    content = hashlib.sha256()
-    for name in sorted(arrays):
-        content.update(name.encode())
-        content.update(str(arrays[name].shape).encode())
-        content.update(arrays[name].tobytes())
-    return content.hexdigest()
+    return prepared(bench, Recipe(bench.source, weights, bench.spec.baseline or BaselineConfig(epochs=0)))

@@ -51,4 +51,4 @@ def prune_channels(bench: Workbench, step: PruneStep, given: StepInput) -> StepO
 def _groups(bench: Workbench, given: StepInput) -> GroupSet:
     if not given.replayable:  # a plugin's step changed shapes in a way that only the network itself tells
         return coupling.of_model(bench, given.model)
-    return coupling.find(bench, given.directory, given.baseline, given.plans)
+    return coupling.find(bench, given.directory, given.baseline, given.plans, given.root)

@@ -9,12 +9,19 @@ from pathlib import Path
 from paredown.algorithms.groups import GroupSet, after_cuts
 from paredown.contracts import Model, State
 from paredown.engine import exporting
+from paredown.engine.stepping import Root
 from paredown.engine.workbench import Workbench
 from paredown.errors import DeployError, UnsupportedError
 from paredown.plan import PrunePlan
 
 
-def find(bench: Workbench, directory: Path | None, baseline: State, plans: Sequence[PrunePlan] = ()) -> GroupSet:
+def find(
+    bench: Workbench,
+    directory: Path | None,
+    baseline: State,
+    plans: Sequence[PrunePlan] = (),
+    root: Root | None = None,
+) -> GroupSet:
     """The groups of the baseline network as they stand once plans were carried out.
 
     Args:
@@ -23,11 +30,15 @@ def find(bench: Workbench, directory: Path | None, baseline: State, plans: Seque
             keeps nothing.
         baseline: The baseline's arrays.
         plans: The cuts that were made since, in order.
+        root: The network that they started from, where it is another than the baseline.
 
     Raises:
         UnsupportedError: The network cannot be exported, so nothing is known about its channels.
     """
-    groups = of_model(bench, bench.build(state=baseline), directory / exporting.BASELINE if directory else None)
+    if root is not None:
+        groups = of_model(bench, bench.build(state=root.state, source=root.source))
+    else:
+        groups = of_model(bench, bench.build(state=baseline), directory / exporting.BASELINE if directory else None)
     for plan in plans:
         groups = after_cuts(groups, plan.cuts)
     return groups

@@ -78,15 +78,25 @@ class GivenWorkbench(Workbench):
         channels, height, width = self.input_shape
         return ModelSource(type(self.model).__name__, self.data.num_classes, channels, (height, width))
 
-    def build(self, plans: tuple[PrunePlan, ...] = (), state: State | None = None) -> Model:
-        """A copy of the given network, cut by the plans, holding the given arrays."""
+    def build(
+        self, plans: tuple[PrunePlan, ...] = (), state: State | None = None, source: ModelSource | None = None
+    ) -> Model:
+        """A copy of the given network, or that of `source`, cut by the plans, holding the given arrays."""
+        if source is not None:
+            return super().build(plans, state, source)
         model = self.manager.fold(self.backend, self.model, ())
         for plan in plans:
             model = self.cut(model, plan).model
         return model if state is None else self.manager.restore(self.backend, model, state)
 
-    def epochs(self, batch_size: int, seed: int) -> tuple[int, Any]:  # noqa: ARG002
+    @property
+    def repeatable(self) -> bool:
+        """A loader may give other images, or another order, each time."""
+        return False
+
+    def epochs(self, batch_size: int, seed: int, soft_labels: FloatArray | None = None) -> tuple[int, Any]:  # noqa: ARG002
         """The loader's own batches: their size and order are the caller's."""
+        assert soft_labels is None, "soft labels of a caller's loader are refused before"
         loader: Any = self.loaders["train"]
         steps = _length(loader)
 

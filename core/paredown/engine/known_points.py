@@ -10,7 +10,7 @@ from typing import Any
 
 from paredown import files
 from paredown.contracts import Model, State
-from paredown.engine.baseline import cache_directory, digest
+from paredown.engine.networks import cache_directory, digest
 from paredown.engine.provenance import thread_count, versions
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError

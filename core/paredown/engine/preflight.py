@@ -7,6 +7,7 @@ from paredown.errors import ComponentMissing, UnsupportedError
 from paredown.manager import Manager
 from paredown.spec.base import Frozen
 from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec
+from paredown.spec.teachers import ZooTeacher, is_trained
 
 _ALWAYS = ("load_model", "save", "restore", "measure", "evaluate", "fold", "export")
 _GIVEN = tuple(hook for hook in _ALWAYS if hook != "load_model")
@@ -33,8 +34,8 @@ def require_able(manager: Manager, spec: Spec, backend: str) -> None:
 def problems(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
     """The parts of a spec that nothing installed can do for a backend."""
     found = [f"nothing implements the hook `{hook}`" for hook in hooks(spec) if not who_answers(manager, hook, backend)]
-    if spec.model is not None and spec.model.name not in manager.backend(backend).models:
-        found.append(f"the network `{spec.model.name}` is not one that it builds")
+    models = manager.backend(backend).models
+    found += [f"the network `{name}` is not one that it builds" for name in _networks(spec) if name not in models]
     found += _of_runtime(manager, spec, backend)
     found += [
         f"the loss `{loss}` has no implementation"
@@ -56,13 +57,25 @@ def _of_runtime(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
 
 def hooks(spec: Spec) -> tuple[str, ...]:
     """The hooks that a run of the spec asks of its backend."""
-    asked = list(_ALWAYS if spec.model is not None else _GIVEN)
+    asked = list(_GIVEN if spec.model is None else _ALWAYS)
+    if _networks(spec):
+        asked.append("load_model")
     if spec.baseline is not None and spec.baseline.epochs:
         asked.append(_TRAINING)
     if any(isinstance(step, PruneStep) and step.recover for step in spec.steps):
         asked.append(_TRAINING)
     inner = [_hook(one) for step in spec.steps for one in getattr(step, "during", ())]
     return tuple(dict.fromkeys([*asked, *inner, *(_hook(step) for step in spec.steps)]))
+
+
+def _networks(spec: Spec) -> tuple[str, ...]:
+    """The networks of the zoo that a run of the spec builds: the spec's own, teachers and students."""
+    names = [] if spec.model is None else [spec.model.name]
+    for step in spec.steps:
+        if isinstance(step, DistillStep):
+            names += [teacher.name for _, teacher in step.named_teachers() if isinstance(teacher, ZooTeacher)]
+            names += [step.student.name] if step.student is not None else []
+    return tuple(dict.fromkeys(names))
 
 
 def losses(manager: Manager, spec: Spec) -> tuple[str, ...]:
@@ -75,6 +88,7 @@ def losses(manager: Manager, spec: Spec) -> tuple[str, ...]:
             kinds.append("hard_label")
         elif isinstance(step, DistillStep):
             kinds += [loss.kind for loss in step.losses]
+            kinds += ["hard_label"] if any(is_trained(teacher) for _, teacher in step.named_teachers()) else []
     return tuple(dict.fromkeys(kinds))
 
 

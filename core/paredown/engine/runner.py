@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from paredown import files
 from paredown.contracts import Model, RunContext
 from paredown.engine import exporting, provenance
@@ -20,20 +18,20 @@ from paredown.engine.deployment import Deployment, as_figures, deploy
 from paredown.engine.given import GivenWorkbench
 from paredown.engine.journal import Journal, cuts_of
 from paredown.engine.preflight import require_able
+from paredown.engine.run_files import RESULT, SPEC, WEIGHTS, read_result
 from paredown.engine.selectors import require_matches
-from paredown.engine.stepping import Masks, StepInput, StepOutput, masks_after
+from paredown.engine.stepping import Masks, Root, StepInput, StepOutput, masks_after
 from paredown.engine.steps import perform
+from paredown.engine.students import student_source
+from paredown.engine.teaching.preparing import require_lessons
 from paredown.engine.workbench import Report, Workbench, _silent
-from paredown.errors import ArtifactError
 from paredown.manager import Manager
 from paredown.plan import DistillPlan, QuantPlan
 from paredown.results import RunResult, StepRecord
+from paredown.spec.base import Frozen
 from paredown.spec.canonical import spec_hash
-from paredown.spec.models import QuantizeStep, Spec
+from paredown.spec.models import DistillStep, QuantizeStep, Spec
 
-RESULT = "result.json"
-SPEC = "spec.json"
-WEIGHTS = "weights.safetensors"
 _BASELINE_WEIGHTS = "weights-baseline.safetensors"
 
 
@@ -98,6 +96,7 @@ def run_given(bench: GivenWorkbench, directory: Path, notes: tuple[str, ...]) ->
     used = bench.spec.model_copy(update={"model": None, "data": None, "baseline": None})
     require_able(bench.manager, used, bench.backend)
     require_matches(bench)
+    require_lessons(bench)
     files.remove_directory(directory)
     journal = Journal.open(directory, {"spec": work_hash(bench.spec), "backend": bench.backend, "given": True})
     files.write_json(directory / SPEC, used.model_dump(mode="json"))
@@ -129,13 +128,15 @@ def _work(bench: Workbench, journal: Journal) -> tuple[Model, Model]:
     directory = journal.directory
     bench.require_fit()
     require_matches(bench)
+    require_lessons(bench, len(journal.steps))
     if journal.baseline is None:
         bench.report("stage", text="baseline")
         model, notes = prepare_baseline(bench)
         files.write_state(directory / _BASELINE_WEIGHTS, bench.state(model))
         journal.finish_baseline(_BASELINE_WEIGHTS, notes)
     baseline = bench.build(state=files.read_state(directory / _BASELINE_WEIGHTS))
-    model = bench.build(cuts_of(journal.plans()), files.read_state(directory / _latest_weights(journal)))
+    source = student_source(bench.spec, len(journal.steps))
+    model = bench.build(cuts_of(journal.plans()), files.read_state(directory / _latest_weights(journal)), source)
     return baseline, _take_steps(bench, journal, model)
 
 
@@ -153,7 +154,8 @@ def _take_steps(bench: Workbench, journal: Journal, model: Model) -> Model:
         began = time.monotonic()
         for stale in (directory / exporting.FINAL).parent.glob("*.onnx"):
             stale.unlink()
-        given = StepInput(model, start, index, directory, cuts_of(plans), masks, replayable)
+        root = _root(bench, journal)
+        given = StepInput(model, start, index, directory, cuts_of(plans), masks, replayable, root)
         output = perform(bench, step, given)
         model, replayable = output.model, replayable and output.replayable
         plans.append(output.plan)
@@ -163,6 +165,19 @@ def _take_steps(bench: Workbench, journal: Journal, model: Model) -> Model:
         bench.manager.on_step_end(bench.backend, step, copy.deepcopy(output.evidence))
     files.write_state(directory / WEIGHTS, bench.state(model))
     return model
+
+
+def _root(bench: Workbench, journal: Journal) -> Root | None:
+    """The student that took the baseline's place in a finished step, as that step left it."""
+    source = student_source(bench.spec, len(journal.steps))
+    if source is None:
+        return None
+    last = next(one for one in reversed(journal.steps) if _replaces(bench.spec.steps[one.index]))
+    return Root(source, files.read_state(journal.directory / last.weights))
+
+
+def _replaces(step: Frozen) -> bool:
+    return isinstance(step, DistillStep) and step.student is not None
 
 
 def _record(bench: Workbench, directory: Path, index: int, kind: str, output: StepOutput, seconds: float) -> StepRecord:
@@ -229,20 +244,6 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
             threads=provenance.thread_count(spec.run),
         ),
     )
-
-
-def read_result(directory: Path) -> RunResult:
-    """The result of a finished run.
-
-    Raises:
-        ArtifactError: It is missing or damaged.
-    """
-    try:
-        return RunResult.model_validate(files.read_json(directory / RESULT))
-    except ValidationError as error:
-        raise ArtifactError(
-            "the result of this run is damaged", where=str(directory / RESULT), remedy="run the spec again with --fresh"
-        ) from error
 
 
 def work_hash(spec: Spec) -> str:

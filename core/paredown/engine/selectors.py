@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from paredown.contracts import LayerInfo
+from paredown.engine.students import student_source
 from paredown.engine.workbench import Workbench
 from paredown.errors import SpecError
 from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep, Selector, Spec
@@ -21,7 +22,7 @@ def require_matches(bench: Workbench) -> None:
     """
     asked = list(_selectors(bench.spec))
     if asked:
-        layers = bench.layers(bench.build())
+        layers = bench.layers(bench.build(source=student_source(bench.spec)))
         for place, selector in asked:
             select(selector, layers, place)
 

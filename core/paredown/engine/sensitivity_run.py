@@ -8,7 +8,8 @@ from paredown import files
 from paredown.algorithms.groups import output_layers
 from paredown.contracts import RunContext, State
 from paredown.engine import coupling, provenance, pruning, scoring
-from paredown.engine.baseline import digest, prepare_baseline
+from paredown.engine.baseline import prepare_baseline
+from paredown.engine.networks import digest
 from paredown.engine.sensitivity import DEFAULT_RATIOS, measure
 from paredown.engine.workbench import Report, Workbench, _silent
 from paredown.errors import ArtifactError, UnsupportedError

@@ -9,7 +9,7 @@ from typing import Any
 
 from paredown.algorithms import masks
 from paredown.algorithms.gradual import HeldMasks
-from paredown.contracts import Array, Masking, Model, State
+from paredown.contracts import Array, Masking, Model, ModelSource, State
 from paredown.plan import DistillPlan, MaskPlan, Plan, PrunePlan
 
 Masks = Mapping[str, "Array"]
@@ -17,10 +17,19 @@ Masks = Mapping[str, "Array"]
 
 
 @dataclass(frozen=True, slots=True)
+class Root:
+    """The network that took the baseline's place: what it is built from, and arrays of its shapes before any cut."""
+
+    source: ModelSource
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
 class StepInput:
     """What a step works on: the network, the baseline's arrays, its place among the steps, and where files go.
 
-    `plans` are the cuts that were made before, `masks` what is held at zero. `replayable` is false after a plugin's
+    `plans` are the cuts that were made before, `masks` what is held at zero. `root` is the network that they started
+    from where it is another than the baseline. `replayable` is false after a plugin's
     step that changed shapes without a plan.
     """
 
@@ -31,6 +40,7 @@ class StepInput:
     plans: tuple[PrunePlan, ...] = ()
     masks: Masks = field(default_factory=dict)
     replayable: bool = True
+    root: Root | None = None
 
     @property
     def masking(self) -> Masking | None:

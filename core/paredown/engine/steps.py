@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from paredown.contracts import Model
 from paredown.engine import exporting, gradual, qat
 from paredown.engine.channel_pruning import prune_channels
-from paredown.engine.evidence import change, sparsity, unchanged
+from paredown.engine.evidence import change, size, sparsity, unchanged
+from paredown.engine.lessons import Lessons
 from paredown.engine.mask_checks import require_held, shapes
 from paredown.engine.quantization import quantize
-from paredown.engine.stepping import StepInput, StepOutput
-from paredown.engine.training import LABELS_ONLY, plan_training, planned_losses, train
+from paredown.engine.stepping import Root, StepInput, StepOutput
+from paredown.engine.students import new_student, source_of
+from paredown.engine.teaching.preparing import prepare_lessons
+from paredown.engine.training import LABELS_ONLY, plan_training, train
 from paredown.engine.weight_pruning import prune_weights
 from paredown.engine.workbench import Workbench
 from paredown.errors import NoEffectError
 from paredown.plan import QuantPlan
 from paredown.spec.base import Frozen
-from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep
+from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep, ZooModel
 
 
 def perform(bench: Workbench, step: Frozen, given: StepInput) -> StepOutput:
@@ -38,20 +42,24 @@ def _prune(bench: Workbench, step: PruneStep, given: StepInput) -> StepOutput:
 
 
 def _train(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput) -> StepOutput:
-    taught = isinstance(step, DistillStep)
-    losses = planned_losses(step.losses) if isinstance(step, DistillStep) else LABELS_ONLY
-    plan = plan_training(step.train, losses, teacher="baseline" if taught else None)
-    teacher = bench.build(state=given.baseline) if taught else None
+    before_metrics = bench.metrics(given.model, "validation")
+    replaced: dict[str, Any] = {}
+    if isinstance(step, DistillStep) and step.student is not None:
+        given, replaced = _with_student(bench, step.student, given)
+    lessons = prepare_lessons(bench, step, given) if isinstance(step, DistillStep) else Lessons(LABELS_ONLY)
+    plan = plan_training(step.train, lessons.losses, lessons.title, lessons.way)
+    if isinstance(step, DistillStep) and step.student is not None:
+        plan = plan.model_copy(update={"student": step.student.name})
     pruning = gradual.begin(bench, step, given)
     masking = given.masking if pruning is None else pruning.masking
     quantized = qat.begin(bench, step, given)
-    before, metrics = bench.state(given.model), bench.metrics(given.model, "validation")
+    before = bench.state(given.model)
     outcome = train(
         bench,
         given.model,
         plan,
         salt=given.index + 1,
-        teacher=teacher,
+        lessons=lessons,
         masking=masking,
         quantizing=None if quantized is None else quantized.scales,
     )
@@ -61,7 +69,8 @@ def _train(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput)
             "training changed no weight", where=f"steps[{given.index}]", remedy="raise the learning rate"
         )
     evidence = {
-        **change({"validation": metrics}, {"validation": bench.metrics(outcome.model, "validation")}),
+        **change({"validation": before_metrics}, {"validation": bench.metrics(outcome.model, "validation")}),
+        **replaced,
         **outcome.evidence,
     }
     if pruning is not None:
@@ -77,6 +86,18 @@ def _train(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput)
         evidence |= _simulated(bench, outcome.model, deployed)
         evidence |= {"silent": list(quantized.silent)} if quantized.silent else {}
     return StepOutput(outcome.model, plan, evidence)
+
+
+def _with_student(bench: Workbench, network: ZooModel, given: StepInput) -> tuple[StepInput, dict[str, Any]]:
+    """The same place in the run with another network, and how its size compares with the one before."""
+    student, notes = new_student(bench, network)
+    evidence: dict[str, Any] = {
+        "student": network.name,
+        **change(size(bench, given.model), size(bench, student)),
+        **({"notes": list(notes)} if notes else {}),
+    }
+    root = Root(source_of(network), bench.state(student))
+    return replace(given, model=student, root=root), evidence
 
 
 def _simulated(bench: Workbench, model: Model, plan: QuantPlan) -> dict[str, Any]:

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 import numpy as np
 
+from paredown.algorithms.loss_schedules import loss_weights
 from paredown.algorithms.schedules import learning_rate
-from paredown.contracts import Masking, Model, Outcome, Quantizing, TrainingRun
+from paredown.contracts import Batch, FloatArray, Masking, Model, Outcome, Quantizing, TrainingRun
+from paredown.engine.lessons import Lessons
 from paredown.engine.workbench import Workbench
 from paredown.errors import BackendFailed
 from paredown.plan import DistillPlan, PlannedLoss
-from paredown.spec.base import ComponentConfig
 from paredown.spec.models import BaselineConfig, TrainConfig
 
 LABELS_ONLY = (PlannedLoss(kind="hard_label", options={}, weight=1.0),)
 
 
-def planned_losses(losses: Sequence[ComponentConfig]) -> tuple[PlannedLoss, ...]:
-    """The terms of a spec's losses: `weight` apart from the options of each kind."""
-    planned = []
-    for loss in losses:
-        options = loss.model_dump(exclude={"kind"})
-        planned.append(PlannedLoss(kind=loss.kind, weight=float(options.pop("weight", 1.0)), options=options))
-    return tuple(planned)
-
-
 def plan_training(
-    train: TrainConfig | BaselineConfig, losses: tuple[PlannedLoss, ...] = LABELS_ONLY, teacher: str | None = None
+    train: TrainConfig | BaselineConfig,
+    losses: tuple[PlannedLoss, ...] = LABELS_ONLY,
+    teacher: str | None = None,
+    way: Literal["offline", "online", "self"] = "offline",
 ) -> DistillPlan:
     """The plan of one training step."""
     return DistillPlan(
@@ -38,6 +34,7 @@ def plan_training(
         optimizer=train.optimizer,
         schedule=train.schedule,
         bn_l1=train.bn_l1 if isinstance(train, TrainConfig) else 0.0,
+        way=way,
     )
 
 
@@ -47,7 +44,7 @@ def train(
     plan: DistillPlan,
     *,
     salt: int,
-    teacher: Model | None = None,
+    lessons: Lessons | None = None,
     masking: Masking | None = None,
     quantizing: Quantizing | None = None,
 ) -> Outcome:
@@ -58,7 +55,7 @@ def train(
         model: The student.
         plan: The loss, the optimizer, the length.
         salt: Which training of the run this is, so that each sees the images in another order.
-        teacher: The teacher, where the plan names one.
+        lessons: What teaches, where anything does.
         masking: What holds weights at zero, where any are.
         quantizing: What chooses scales, where the network trains with fake quantization.
 
@@ -66,27 +63,45 @@ def train(
         BackendFailed: A masked weight is not zero afterwards.
     """
     seed = bench.context.seed * 1_000 + salt
-    steps, epoch = bench.epochs(plan.batch_size, seed)
+    lessons = lessons or Lessons(plan.losses)
+    steps, epoch = bench.epochs(plan.batch_size, seed, lessons.labels)
 
     def on_epoch(index: int, loss: float) -> None:
         bench.report("epoch", epoch=index + 1, epochs=plan.epochs, loss=loss)
 
     registry = bench.manager.registry
     run = TrainingRun(
-        batches=epoch,
+        batches=epoch if lessons.answers is None else _answered(epoch, lessons.answers),
         steps_per_epoch=steps,
         learning_rate=learning_rate(plan.schedule, plan.optimizer.lr, plan.epochs, steps),
         losses=[registry.implementation("distill_loss", loss.kind, backend=bench.backend) for loss in plan.losses],
         seed=seed,
-        teacher=teacher,
+        teacher=lessons.teacher,
         masking=masking,
         quantizing=quantizing,
         on_epoch=on_epoch,
+        loss_weights=loss_weights(plan.losses, plan.epochs, steps),
+        projections=lessons.projections,
+        way=lessons.way,
+        peer=lessons.peer,
+        average=lessons.average,
     )
     outcome = bench.manager.distill(bench.backend, model, plan, run)
     if masking is not None:
         _require_masked(bench, outcome.model, masking)
     return outcome
+
+
+def _answered(
+    epoch: Callable[[int], Iterator[Batch]], answers: Callable[[FloatArray], FloatArray]
+) -> Callable[[int], Iterator[Batch]]:
+    """The batches with what a teacher answers to them, in the order that they are asked for."""
+
+    def answered(index: int) -> Iterator[Batch]:
+        for images, labels, *_ in epoch(index):
+            yield images, labels, answers(images)
+
+    return answered
 
 
 def _require_masked(bench: Workbench, model: Model, masking: Masking) -> None:

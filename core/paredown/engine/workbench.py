@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,9 +12,9 @@ import numpy as np
 from paredown.algorithms import batches, masks
 from paredown.algorithms.surgery import cut_state
 from paredown.contracts import (
+    Batch,
     DataSplits,
     FloatArray,
-    IntArray,
     LayerInfo,
     MeasureRequest,
     Model,
@@ -135,18 +135,33 @@ class Workbench:
         pair: tuple[FloatArray, Any] = getattr(data or self.data, name)
         return pair
 
-    def epochs(self, batch_size: int, seed: int) -> tuple[int, Callable[[int], Iterator[tuple[FloatArray, IntArray]]]]:
-        """How many batches an epoch has, and the batches of each epoch."""
+    @property
+    def repeatable(self) -> bool:
+        """Whether the training images and their order follow from the spec, so that what they gave may be kept."""
+        return True
+
+    def epochs(
+        self, batch_size: int, seed: int, soft_labels: FloatArray | None = None
+    ) -> tuple[int, Callable[[int], Iterator[Batch]]]:
+        """How many batches an epoch has, and the batches of each epoch.
+
+        Args:
+            batch_size: Images a batch.
+            seed: Of the order.
+            soft_labels: A teacher's outputs for all training images in their own order; each batch then holds its own.
+        """
         data = self.split("train")
 
-        def epoch(index: int) -> Iterator[tuple[FloatArray, IntArray]]:
-            return batches.epoch_batches(data, batch_size, seed, index)
+        def epoch(index: int) -> Iterator[Batch]:
+            return batches.epoch_batches(data, batch_size, seed, index, soft_labels=soft_labels)
 
         return batches.batch_count(len(data[1]), batch_size), epoch
 
-    def build(self, plans: tuple[PrunePlan, ...] = (), state: State | None = None) -> Model:
-        """The base network, cut by the plans in order, holding the given arrays."""
-        model = self.manager.load_model(self.backend, self.source, self.context)
+    def build(
+        self, plans: tuple[PrunePlan, ...] = (), state: State | None = None, source: ModelSource | None = None
+    ) -> Model:
+        """The base network, or that of `source`, cut by the plans in order, holding the given arrays."""
+        model = self.manager.load_model(self.backend, source or self.source, self.context)
         for plan in plans:
             model = self.cut(model, plan).model
         return model if state is None else self.manager.restore(self.backend, model, state)
@@ -217,6 +232,10 @@ class Workbench:
     def layers(self, model: Model) -> tuple[LayerInfo, ...]:
         """The network's layers in order of execution."""
         return self.manager.measure(self.backend, model, MeasureRequest("layers", self.input_shape)).layers
+
+    def taps(self, model: Model) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of what the network's layers and blocks give, by name, without the batch axis."""
+        return self.manager.measure(self.backend, model, MeasureRequest("taps", self.input_shape)).taps
 
     def outputs(self, model: Model, split: Split) -> FloatArray:
         """What the network answers to every image of a split, in order."""

@@ -9,10 +9,10 @@ from paredown.errors import Problem
 from paredown.spec.document import DataPath, Document
 from paredown.spec.installed_checks import check_installed, repeated
 from paredown.spec.models import BaselineConfig, Spec, TrainConfig
-from paredown.spec.nearest import nearest
 from paredown.spec.schedule_checks import check_schedule
 from paredown.spec.step_checks import check_steps
 from paredown.spec.vocabulary import Vocabulary
+from paredown.spec.weights_checks import check_weights
 
 
 def check(spec: Spec, document: Document, vocabulary: Vocabulary) -> list[Problem]:
@@ -28,19 +28,8 @@ def check(spec: Spec, document: Document, vocabulary: Vocabulary) -> list[Proble
 
 
 def _weights(spec: Spec, document: Document) -> Iterator[Problem]:
-    weights = spec.model.weights if spec.model else None
-    if weights is None or weights == "pretrained" or weights.endswith(".safetensors"):
-        return
-    planned = weights.endswith((".pth", ".pt", ".pdparams"))
-    what = "is planned and not built yet; built: .safetensors, pretrained" if planned else "is no file of weights"
-    near = nearest(weights, ("pretrained",))
-    yield document.problem(
-        ("model", "weights"),
-        f"`{weights}` {what}",
-        value=weights,
-        expected="`pretrained` or the path of a .safetensors file in neutral names",
-        remedy=f"did you mean `{near}`?" if near else "convert the file to .safetensors",
-    )
+    if spec.model is not None:
+        yield from check_weights(spec.model.weights, ("model", "weights"), document)
 
 
 def _baseline(spec: Spec, document: Document) -> Iterator[Problem]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from paredown.errors import Problem
 from paredown.spec.document import DataPath, Document, format_path
-from paredown.spec.models import Spec
+from paredown.spec.models import DistillStep, Spec
 from paredown.spec.nearest import listed, nearest, one_of, suggestion
+from paredown.spec.teachers import ZooTeacher
 from paredown.spec.vocabulary import Vocabulary
 
 
 def check_installed(spec: Spec, document: Document, vocabulary: Vocabulary) -> Iterator[Problem]:
-    """The problems with the names of backends and of the network."""
+    """The problems with the names of backends and of networks."""
     yield from _backends(spec, document, vocabulary)
-    yield from _model_name(spec, document, vocabulary)
+    yield from _networks(spec, document, vocabulary)
 
 
 def repeated(
@@ -47,24 +48,48 @@ def _backends(spec: Spec, document: Document, vocabulary: Vocabulary) -> Iterato
             )
 
 
-def _model_name(spec: Spec, document: Document, vocabulary: Vocabulary) -> Iterator[Problem]:
-    if spec.model is None:
-        return
+def _networks(spec: Spec, document: Document, vocabulary: Vocabulary) -> Iterator[Problem]:
     known = vocabulary.backend_models()
     asked = [name for name in dict.fromkeys(spec.backends) if name in known]
-    lacking = [name for name in asked if spec.model.name not in known[name]]
-    if not lacking:
-        return
+    for path, network in _names(spec):
+        lacking = [name for name in asked if network not in known[name]]
+        if lacking:
+            yield _cannot_build(network, path, asked, lacking, known, document)
+
+
+def _names(spec: Spec) -> Iterator[tuple[DataPath, str]]:
+    """The networks of the zoo that a spec names, each with its place."""
+    if spec.model is not None:
+        yield ("model", "name"), spec.model.name
+    for index, step in enumerate(spec.steps):
+        if not isinstance(step, DistillStep):
+            continue
+        path: DataPath = ("steps", index)
+        for place, teacher in step.named_teachers():
+            if isinstance(teacher, ZooTeacher):
+                yield (*path, *place, "name"), teacher.name
+        if step.student is not None:
+            yield (*path, "student", "name"), step.student.name
+
+
+def _cannot_build(
+    network: str,
+    path: DataPath,
+    asked: Sequence[str],
+    lacking: Sequence[str],
+    known: Mapping[str, tuple[str, ...]],
+    document: Document,
+) -> Problem:
     shared = [name for name in known[asked[0]] if all(name in known[backend] for backend in asked)]
-    near = nearest(spec.model.name, shared)
+    near = nearest(network, shared)
     remedy = f"write `{near}`" if near else f"choose one of {listed(shared)}"
     if len(lacking) < len(asked):
         can = [name for name in asked if name not in lacking]
         remedy += f"; or leave only {listed(can)} in `backends`"
-    yield document.problem(
-        ("model", "name"),
-        f"{listed(lacking)} cannot build the network `{spec.model.name}`",
-        value=spec.model.name,
+    return document.problem(
+        path,
+        f"{listed(lacking)} cannot build the network `{network}`",
+        value=network,
         expected=f"a network that {listed(asked)} can build",
         remedy=remedy,
     )

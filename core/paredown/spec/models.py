@@ -1,90 +1,69 @@
-"""The static models of the spec, version 1. Fields marked `Slot` take what plugins register."""
+"""The static models of the spec, version 1. Fields marked `Slot` take what plugins register.
+
+Those of trainings and of teachers live in modules of their own and may be had from here too.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
 from paredown.spec.base import ComponentConfig, Frozen, Slot
+from paredown.spec.teachers import BaselineTeacher, EnsembleTeacher, TeacherConfig
+from paredown.spec.training import (
+    AdamWConfig,
+    BaselineConfig,
+    ConstantSchedule,
+    CosineSchedule,
+    OptimizerConfig,
+    ScheduleConfig,
+    SgdConfig,
+    Share,
+    StepSchedule,
+    TrainConfig,
+)
+
+__all__ = [
+    "AdamWConfig",
+    "AllocationConfig",
+    "BackendName",
+    "BaselineConfig",
+    "BaselineTeacher",
+    "Calibration",
+    "ConstantSchedule",
+    "CosineSchedule",
+    "CubicSparsity",
+    "DeployConfig",
+    "DistillStep",
+    "DuringStep",
+    "FinetuneStep",
+    "Keep",
+    "OptimizerConfig",
+    "Override",
+    "PruneStep",
+    "QuantizationMode",
+    "QuantizeActivations",
+    "QuantizeStep",
+    "QuantizeWeights",
+    "RunConfig",
+    "ScheduleConfig",
+    "Selector",
+    "SensitivityAllocation",
+    "SgdConfig",
+    "Share",
+    "Spec",
+    "StepSchedule",
+    "TeacherConfig",
+    "TrainConfig",
+    "UniformAllocation",
+    "ZooModel",
+]
 
 QuantizationMode = Literal["static", "dynamic", "qat", "weight_only", "fp16"]
 
-Share = Annotated[float, Field(gt=0, lt=1)]
-"""A share strictly between nothing and all."""
-
 BackendName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-
-
-class SgdConfig(Frozen):
-    """Stochastic gradient descent: v = momentum * v + (g + weight_decay * w); w = w - lr * v."""
-
-    kind: Literal["sgd"] = "sgd"
-    lr: Annotated[float, Field(gt=0)]
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    nesterov: bool = False
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-
-
-class AdamWConfig(Frozen):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
-
-    kind: Literal["adamw"] = "adamw"
-    lr: Annotated[float, Field(gt=0)]
-    betas: tuple[Share, Share] = (0.9, 0.999)
-    eps: Annotated[float, Field(gt=0)] = 1e-8
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-
-
-OptimizerConfig = Annotated[SgdConfig | AdamWConfig, Field(discriminator="kind")]
-
-
-class ConstantSchedule(Frozen):
-    """The learning rate stays what it is."""
-
-    kind: Literal["constant"] = "constant"
-
-
-class CosineSchedule(Frozen):
-    """From the learning rate down to `final` times it along half a cosine, after a linear warm-up (in epochs)."""
-
-    kind: Literal["cosine"] = "cosine"
-    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
-    final: Annotated[float, Field(ge=0, lt=1)] = 0.0
-
-
-class StepSchedule(Frozen):
-    """The learning rate is multiplied by `gamma` at each of the epochs in `milestones`."""
-
-    kind: Literal["step"] = "step"
-    milestones: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-    gamma: Share = 0.1
-
-
-ScheduleConfig = Annotated[ConstantSchedule | CosineSchedule | StepSchedule, Field(discriminator="kind")]
-
-
-class TrainConfig(Frozen):
-    """How long a training step trains, and how.
-
-    `bn_l1` is the strength of an L1 penalty on BatchNorm scales (Liu et al., 2017, "Network Slimming"), which makes
-    the criterion `bn_scale` sharper.
-    """
-
-    epochs: PositiveInt
-    batch_size: PositiveInt = 64
-    optimizer: OptimizerConfig
-    schedule: ScheduleConfig = CosineSchedule()
-    bn_l1: Annotated[float, Field(ge=0)] = 0.0
-
-
-class BaselineConfig(Frozen):
-    """How the uncompressed network is trained; `epochs: 0` takes the weights as they are."""
-
-    epochs: Annotated[int, Field(ge=0)]
-    batch_size: PositiveInt = 64
-    optimizer: OptimizerConfig = SgdConfig(lr=0.1, weight_decay=5e-4)
-    schedule: ScheduleConfig = CosineSchedule()
 
 
 class ZooModel(Frozen):
@@ -268,20 +247,41 @@ class FinetuneStep(Frozen):
     during: tuple[DuringStep, ...] = ()
 
 
-class BaselineTeacher(Frozen):
-    """The unpruned baseline teaches."""
-
-    kind: Literal["baseline"] = "baseline"
-
-
 class DistillStep(Frozen):
-    """Trains the network under a teacher (Hinton et al., 2015)."""
+    """Trains the network under a teacher (Hinton et al., 2015).
+
+    `way` says who teaches. `offline`: the teacher, which is trained and stays as it is; the baseline where none is
+    named. `online`: a second student, drawn anew, that learns in the same training from the first (Zhang et al., 2018,
+    "Deep Mutual Learning"). `self`: the average of the student's own weights, a = average * a + (1 - average) * w after
+    each step (Tarvainen and Valpola, 2017, "Mean Teacher"), or with `average: null` its own deeper layers (Zhang et
+    al., 2019, "Be Your Own Teacher").
+
+    `soft_labels: cache` runs the teacher once over the training images. `student` is another network of the zoo, which
+    takes the place of the present one from here on.
+    """
 
     kind: Literal["distill"] = "distill"
-    teacher: BaselineTeacher = BaselineTeacher()
+    teacher: TeacherConfig | None = None
     losses: Annotated[tuple[Annotated[ComponentConfig, Slot("distill_loss")], ...], Field(min_length=1)]
     train: TrainConfig
     during: tuple[DuringStep, ...] = ()
+    soft_labels: Literal["none", "cache"] = "none"
+    student: ZooModel | None = None
+    way: Literal["offline", "online", "self"] = "offline"
+    average: Annotated[float | None, Field(gt=0, lt=1)] = 0.999
+
+    @property
+    def offline_teacher(self) -> TeacherConfig | None:
+        """Who teaches offline: the one that is named, else the baseline; None for the other ways."""
+        return (self.teacher or BaselineTeacher()) if self.way == "offline" else None
+
+    def named_teachers(self) -> Iterator[tuple[tuple[str | int, ...], TeacherConfig]]:
+        """Every teacher that is named, with its place in the step; the members of an ensemble one by one."""
+        if isinstance(self.teacher, EnsembleTeacher):
+            for index, member in enumerate(self.teacher.members):
+                yield ("teacher", "members", index), member
+        elif self.teacher is not None:
+            yield ("teacher",), self.teacher
 
 
 class DeployConfig(Frozen):

@@ -15,7 +15,6 @@ PLANNED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
 }
 
 PLANNED_FIELDS: dict[str, tuple[str, ...]] = {
-    "DistillStep": ("soft_labels", "taps", "student"),
     "FinetuneStep": ("soft_labels",),
     "RunConfig": ("amp",),
     "Spec": ("backend_options",),

@@ -16,6 +16,11 @@ class KnownComponent(Protocol):
         """The granularities of pruning that a criterion fits."""
         ...
 
+    @property
+    def reads(self) -> str:
+        """What a loss is given: the networks' `outputs`, or `features` of the layers that its `taps` name."""
+        ...
+
 
 class Vocabulary(Protocol):
     """The kinds, backends and networks that a spec may name; `paredown.registry.Registry` is one."""

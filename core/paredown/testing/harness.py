@@ -15,6 +15,7 @@ from paredown.algorithms.groups import GroupSet
 from paredown.algorithms.initialization import draw
 from paredown.contracts import (
     Array,
+    Batch,
     ExportRequest,
     FloatArray,
     IntArray,
@@ -126,7 +127,7 @@ class BackendHarness:
         if images is not None:
             data = (images, data[1][: len(images)])
 
-        def epoch(index: int) -> Iterator[tuple[FloatArray, IntArray]]:
+        def epoch(index: int) -> Iterator[Batch]:
             return batches.epoch_batches(data, batch_size, 0, index)
 
         optimizer = optimizer or SgdConfig(lr=0.05)

@@ -1,0 +1,174 @@
+"""Networks of the zoo with their weights: given, drawn from the seed, or trained once per content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from paredown import files
+from paredown.algorithms.initialization import draw
+from paredown.contracts import Array, Model, ModelSource, State
+from paredown.engine.provenance import thread_count, versions
+from paredown.engine.training import plan_training, train
+from paredown.engine.workbench import Workbench
+from paredown.errors import ArtifactError, WeightsError
+from paredown.spec.models import BaselineConfig
+
+_SALT = 0
+PRETRAINED_CLASSES, PRETRAINED_CHANNELS = 1000, 3
+"""Both frameworks publish weights trained on ImageNet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A network and how it comes by its weights.
+
+    `weights` are None (drawn from the seed), `pretrained` or the path of a safetensors file. `training` follows; None,
+    or one of no epochs, leaves them as they are. `title` is what notes call the network.
+    """
+
+    source: ModelSource
+    weights: str | None
+    training: BaselineConfig | None = None
+    title: str = "baseline"
+
+
+def prepared(bench: Workbench, recipe: Recipe) -> tuple[Model, tuple[str, ...]]:
+    """The network with its final weights, and notes for the reader (a head that was initialised anew).
+
+    A trained one is kept in the cache by all that its weights depend on, and taken from there the next time.
+    """
+    model, notes = initialised(bench, recipe)
+    training = recipe.training
+    if training is None or training.epochs == 0:
+        return model, notes
+    cached = (
+        cache_directory()
+        / "baselines"
+        / f"{_content_key(bench, bench.state(model), recipe.source, training)}.safetensors"
+    )
+    if bench.repeatable and (known := _read_cache(cached)) is not None:
+        bench.report("note", text=f"{recipe.title}: trained before, taken from the cache")
+        return bench.manager.restore(bench.backend, model, known), notes
+    model = train(bench, model, plan_training(training), salt=_SALT).model
+    if bench.repeatable:
+        _keep(bench, model, cached, recipe.title)
+    return model, notes
+
+
+def initialised(bench: Workbench, recipe: Recipe) -> tuple[Model, tuple[str, ...]]:
+    """The network before any training, and notes for the reader."""
+    model = bench.build(source=recipe.source)
+    state, notes = _initial_state(bench, model, recipe)
+    return bench.manager.restore(bench.backend, model, state), notes
+
+
+def _keep(bench: Workbench, model: Model, cached: Path, title: str) -> None:
+    try:
+        files.write_state(cached, bench.state(model))
+    except ArtifactError as error:
+        bench.report("note", text=f"the {title} is not kept for other runs: {error.problems[0].value}")
+
+
+def _read_cache(path: Path) -> State | None:
+    """A trained baseline; a file that is damaged is as good as none."""
+    try:
+        return files.read_state(path) if path.is_file() else None
+    except WeightsError:
+        return None
+
+
+def cache_directory() -> Path:
+    """Where trained baselines are kept: `PAREDOWN_CACHE`, else the user's cache directory."""
+    from platformdirs import user_cache_path
+
+    given = os.environ.get("PAREDOWN_CACHE")
+    return Path(given) if given else user_cache_path("paredown")
+
+
+def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> tuple[State, tuple[str, ...]]:
+    empty = bench.state(model)
+    drawn = draw(empty, bench.context.seed)
+    if recipe.weights == "pretrained":
+        source = replace(recipe.source, pretrained=True)
+        published = bench.manager.load_model(bench.backend, source, bench.context)
+        return _with_own_ends(recipe.source, bench.state(published), drawn)
+    if recipe.weights is None:
+        return drawn, ()
+    path = bench.context.base_dir / recipe.weights
+    return _merge(files.read_state(path), drawn, path)
+
+
+def _with_own_ends(source: ModelSource, published: State, drawn: dict[str, Array]) -> tuple[State, tuple[str, ...]]:
+    """Published weights; a head or a first convolution of another size is drawn from the seed, as everywhere."""
+    names = list(published)
+    anew = _head(names) if source.num_classes != PRETRAINED_CLASSES else set()
+    if source.in_channels != PRETRAINED_CHANNELS:
+        anew = anew | {names[0]}
+    notes = (f"{', '.join(sorted(anew))}: of another size than published, initialised anew",) if anew else ()
+    return {name: drawn[name] if name in anew else published[name] for name in names}, notes
+
+
+def _head(names: Sequence[str]) -> set[str]:
+    """The arrays of the last layer with weights."""
+    layer = names[-1].rpartition(".")[0]
+    return {name for name in names if name.rpartition(".")[0] == layer}
+
+
+def _merge(given: dict[str, Array], drawn: dict[str, Array], path: Path) -> tuple[State, tuple[str, ...]]:
+    """Given weights in place of drawn ones; the head alone may differ in its number of classes."""
+    given = {name: values for name, values in given.items() if not name.endswith(".num_batches_tracked")}
+    head = _head(list(drawn))
+    other = [name for name in drawn if name in given and given[name].shape != drawn[name].shape]
+    anew = [name for name in other if name in head]
+    missing = [name for name in drawn if name not in given]
+    unknown = [name for name in given if name not in drawn]
+    wrong = [name for name in other if name not in anew]
+    if missing or unknown or wrong:
+        parts = [
+            f"{label} {', '.join(names[:3])}{' ...' if len(names) > 3 else ''} ({len(names)})"
+            for label, names in (("missing", missing), ("unknown", unknown), ("of another shape", wrong))
+            if names
+        ]
+        raise WeightsError(
+            "the weights do not fit the network",
+            where=str(path),
+            value="; ".join(parts),
+            expected=f"{len(drawn)} arrays in neutral names, as `weights.safetensors` of a baseline has them",
+            remedy="check `model.name`, and that the names are torch's without prefixes such as `module.`",
+        )
+    notes = (f"the head ({', '.join(anew)}) has another number of classes and was initialised anew",) if anew else ()
+    return {name: drawn[name] if name in anew else given[name] for name in drawn}, notes
+
+
+def _content_key(bench: Workbench, state: State, source: ModelSource, training: BaselineConfig) -> str:
+    """Everything that the trained weights depend on: code, data, start, recipe, seed, device, threads."""
+    content: dict[str, Any] = {
+        "paredown": version("paredown"),
+        "versions": versions(bench.manager.registry.backends[bench.backend].distributions),
+        "backend": bench.backend,
+        "source": [source.name, source.num_classes, source.in_channels, *source.input_size],
+        "baseline": training.model_dump(mode="json"),
+        "seed": bench.context.seed,
+        "device": bench.context.device,
+        "threads": thread_count(bench.spec.run),
+        "data": digest(dict(zip(("images", "labels"), bench.split("train"), strict=True))),
+        "state": digest(state),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def digest(arrays: State) -> str:
+    """SHA-256 over names, shapes and bytes, in hexadecimal."""
+    content = hashlib.sha256()
+    for name in sorted(arrays):
+        content.update(name.encode())
+        content.update(str(arrays[name].shape).encode())
+        content.update(arrays[name].tobytes())
+    return content.hexdigest()

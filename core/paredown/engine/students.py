@@ -1,0 +1,36 @@
+"""The network that learns, where a step of the spec names another one than the run began with."""
+
+from __future__ import annotations
+
+from paredown.contracts import Model, ModelSource
+from paredown.engine.networks import Recipe, initialised
+from paredown.engine.workbench import Workbench
+from paredown.spec.models import DistillStep, Spec, ZooModel
+
+
+def student_source(spec: Spec, finished: int | None = None) -> ModelSource | None:
+    """The last network that a step put in place of the spec's; None where none did.
+
+    Args:
+        spec: The spec.
+        finished: How many of its steps count; all by default.
+    """
+    for step in reversed(spec.steps[:finished]):
+        if isinstance(step, DistillStep) and step.student is not None:
+            return source_of(step.student)
+    return None
+
+
+def new_student(bench: Workbench, network: ZooModel) -> tuple[Model, tuple[str, ...]]:
+    """A student with the weights that the spec gives it or the seed draws, and notes for the reader."""
+    return initialised(bench, Recipe(source_of(network), network.weights))
+
+
+def source_of(network: ZooModel) -> ModelSource:
+    """What a network of the zoo is built from."""
+    return ModelSource(
+        name=network.name,
+        num_classes=network.num_classes,
+        in_channels=network.in_channels,
+        input_size=network.input_size,
+    )

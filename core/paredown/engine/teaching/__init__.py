@@ -1,0 +1,1 @@
+"""Who teaches in a distillation, and what a student is given to learn from."""

@@ -1,0 +1,135 @@
+"""Finding what a distillation teaches with, and checking it before anything is trained."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from paredown.algorithms.initialization import draw
+from paredown.contracts import Array, Model
+from paredown.engine.lessons import Lessons
+from paredown.engine.stepping import StepInput
+from paredown.engine.students import student_source
+from paredown.engine.teaching.soft_labels import require_repeatable, soft_labels
+from paredown.engine.teaching.taps import (
+    Networks,
+    draw_projections,
+    planned_taps,
+    require_comparable,
+    require_layers,
+    tapped,
+)
+from paredown.engine.teaching.teachers import Teacher, check_teacher, make_teacher, require_classes
+from paredown.engine.workbench import Workbench
+from paredown.plan import PlannedLoss
+from paredown.spec.base import ComponentConfig
+from paredown.spec.losses import LossSchedule
+from paredown.spec.models import DistillStep
+
+_NOT_OPTIONS = ("weight", "schedule", "taps", "projection")
+PEER_SEED = 7_919
+"""Added to the run's seed for the second student of an online training, which must not start as the first."""
+
+
+def prepare_lessons(bench: Workbench, step: DistillStep, given: StepInput) -> Lessons:
+    """Finds, trains or loads what teaches, and resolves every tap.
+
+    Raises:
+        ModelError, ArtifactError, WeightsError: A teacher does not fit, or a tap is none.
+        UnsupportedError: Soft labels are asked for of a caller's loader.
+    """
+    place = f"steps[{given.index}]"
+    if step.way != "offline":
+        peer = _peer(bench, given) if step.way == "online" else None
+        losses, projections = _resolved(bench, step, given.model, given.model, place)
+        average = step.average if step.way == "self" else None
+        return Lessons(losses, way=step.way, peer=peer, average=average, projections=projections)
+    assert step.offline_teacher is not None
+    teacher = make_teacher(bench, step.offline_teacher, given.baseline, f"{place}.teacher")
+    classes = _classes(bench, given.model)
+    if needs_outputs(bench, step):
+        require_classes(bench, teacher, classes, f"{place}.teacher")
+    if step.soft_labels == "cache":
+        labels = soft_labels(bench, teacher, classes, place)
+        return Lessons(planned_losses(step.losses), teacher.title, labels=labels)
+    if teacher.model is None:
+        return Lessons(planned_losses(step.losses), teacher.title, answers=teacher.outputs)
+    losses, projections = _resolved(bench, step, given.model, teacher.model, place)
+    return Lessons(losses, teacher.title, teacher=teacher.model, projections=projections)
+
+
+def require_lessons(bench: Workbench, finished: int = 0) -> None:
+    """Checks before any training what can be known then: teachers, their classes, names and ranks of taps.
+
+    Args:
+        bench: The run.
+        finished: How many steps are done, and need no check any more.
+
+    Raises:
+        ModelError, ArtifactError, WeightsError, UnsupportedError: As `prepare_lessons`.
+    """
+    for index, step in enumerate(bench.spec.steps):
+        if index >= finished and isinstance(step, DistillStep):
+            model = bench.build(source=student_source(bench.spec, index + 1))
+            _require_teachable(bench, step, model, f"steps[{index}]")
+
+
+def _require_teachable(bench: Workbench, step: DistillStep, model: Model, place: str) -> None:
+    if step.soft_labels == "cache":
+        require_repeatable(bench, place)
+    teacher: Teacher | None = None
+    if step.offline_teacher is not None:
+        teacher = check_teacher(bench, step.offline_teacher, f"{place}.teacher")
+        if needs_outputs(bench, step):
+            require_classes(bench, teacher, _classes(bench, model), f"{place}.teacher")
+    if any(True for _ in tapped(step.losses)):
+        taught = model if teacher is None else teacher.model
+        require_layers(step.losses, Networks(bench.taps(model), bench.taps(taught)), place)
+
+
+def needs_outputs(bench: Workbench, step: DistillStep) -> bool:
+    """Whether a loss compares outputs; labels alone and features need none of the teacher's."""
+    components = bench.manager.registry.components
+    return any(
+        loss.kind != "hard_label" and components["distill_loss", loss.kind].reads == "outputs" for loss in step.losses
+    )
+
+
+def planned_losses(losses: tuple[ComponentConfig, ...], networks: Networks | None = None) -> tuple[PlannedLoss, ...]:
+    """The terms of a spec's losses: weight, schedule and taps apart from the options of each kind."""
+    planned = []
+    for loss in losses:
+        schedule: LossSchedule | None = getattr(loss, "schedule", None)
+        planned.append(
+            PlannedLoss(
+                kind=loss.kind,
+                options=loss.model_dump(exclude={"kind", *_NOT_OPTIONS}),
+                weight=float(getattr(loss, "weight", 1.0)),
+                taps=() if networks is None else planned_taps(loss, networks),
+                schedule=schedule,
+            )
+        )
+    return tuple(planned)
+
+
+def _resolved(
+    bench: Workbench, step: DistillStep, student: Model, teacher: Model, place: str
+) -> tuple[tuple[PlannedLoss, ...], dict[tuple[int, int], Array]]:
+    if not any(True for _ in tapped(step.losses)):
+        return planned_losses(step.losses), {}
+    networks = Networks(bench.taps(student), bench.taps(teacher))
+    require_layers(step.losses, networks, place)
+    losses = planned_losses(step.losses, networks)
+    require_comparable(bench, losses, networks, place)
+    return losses, draw_projections(losses, bench.context.seed)
+
+
+def _peer(bench: Workbench, given: StepInput) -> Model:
+    """A network of the student's shapes with other weights, drawn from another seed."""
+    source = None if given.root is None else given.root.source
+    model = bench.build(given.plans, source=source)
+    return bench.manager.restore(bench.backend, model, draw(bench.state(model), bench.context.seed + PEER_SEED))
+
+
+def _classes(bench: Workbench, model: Model) -> int:
+    zeros = np.zeros((2, *bench.input_shape), np.float32)
+    return int(bench.manager.evaluate(bench.backend, model, zeros).shape[1])

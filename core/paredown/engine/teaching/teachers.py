@@ -1,0 +1,159 @@
+"""Teachers of every kind: networks of this framework, files that core runs, and the mean of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paredown.contracts import FloatArray, Model, ModelSource, State
+from paredown.engine.networks import Recipe, digest, initialised, prepared
+from paredown.engine.provenance import versions
+from paredown.engine.teaching.finished import load_finished
+from paredown.engine.teaching.onnx_file import OnnxFile
+from paredown.engine.workbench import Workbench
+from paredown.errors import HookFailed, ModelError
+from paredown.spec.teachers import (
+    ArtifactTeacher,
+    BaselineTeacher,
+    EnsembleTeacher,
+    OnnxTeacher,
+    TeacherConfig,
+    ZooTeacher,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """Who teaches.
+
+    `model` is a network of this framework; None where core itself runs the teacher. `outputs` gives the outputs
+    [batch, classes], float32, for a batch of images either way. `content` tells all that they depend on, as JSON
+    values; None before the teacher is trained.
+    """
+
+    title: str
+    outputs: Callable[[FloatArray], FloatArray]
+    model: Model | None = None
+    content: Any = None
+
+
+def make_teacher(bench: Workbench, config: TeacherConfig, baseline: State, place: str) -> Teacher:
+    """The teacher, trained where the spec says so, checked against the student's images and classes.
+
+    Args:
+        bench: The run.
+        config: What the spec says.
+        baseline: The arrays of the run's baseline.
+        place: Where the spec names the teacher, for errors.
+
+    Raises:
+        ModelError, ArtifactError, WeightsError: It is missing, or does not fit.
+    """
+    if isinstance(config, EnsembleTeacher):
+        members = [
+            make_teacher(bench, member, baseline, f"{place}.members[{index}]")
+            for index, member in enumerate(config.members)
+        ]
+        return _mean(members)
+    if isinstance(config, BaselineTeacher):
+        return _of_network(bench, bench.build(state=baseline), "baseline")
+    if isinstance(config, ZooTeacher):
+        model, _ = prepared(bench, _recipe(bench, config))
+        return _of_network(bench, model, _title(config))
+    return _loaded(bench, config, place)
+
+
+def check_teacher(bench: Workbench, config: TeacherConfig, place: str) -> Teacher:
+    """The teacher as it is before any training, checked; what is trained later has its first weights here.
+
+    Raises:
+        ModelError, ArtifactError, WeightsError: It is missing, or does not fit.
+    """
+    if isinstance(config, EnsembleTeacher):
+        members = [
+            check_teacher(bench, member, f"{place}.members[{index}]") for index, member in enumerate(config.members)
+        ]
+        return _mean(members)
+    if isinstance(config, BaselineTeacher):
+        model = bench.build()
+        return Teacher("baseline", _evaluated(bench, model), model)
+    if isinstance(config, ZooTeacher):
+        model, _ = initialised(bench, _recipe(bench, config))
+        return Teacher(_title(config), _evaluated(bench, model), model)
+    return _loaded(bench, config, place)
+
+
+def require_classes(bench: Workbench, teacher: Teacher, classes: int, place: str) -> None:
+    """Refuses a teacher whose outputs are not the student's.
+
+    Raises:
+        ModelError: It does not take the images, or has another number of outputs.
+    """
+    images = np.zeros((2, *bench.input_shape), np.float32)
+    try:
+        found = teacher.outputs(images).shape
+    except HookFailed as error:
+        raise ModelError(
+            f"the teacher does not take the images of the data: {error.__cause__}",
+            where=place,
+            value=f"images of shape {images.shape}",
+            expected="a network for images of this size",
+            remedy="choose another teacher",
+        ) from error
+    if found != (2, classes):
+        raise ModelError(
+            "the teacher's outputs are not the student's",
+            where=place,
+            value=f"{teacher.title}: {found[-1]} outputs",
+            expected=f"{classes}, one for each class of the student",
+            remedy="choose a teacher for the same classes, or losses that read features alone",
+        )
+
+
+def _loaded(bench: Workbench, config: ArtifactTeacher | OnnxTeacher, place: str) -> Teacher:
+    if isinstance(config, ArtifactTeacher):
+        return _of_network(bench, load_finished(bench, config, place), f"artifact {config.path}")
+    file = OnnxFile(bench.context.base_dir / config.path, place, bench.input_shape)
+    content = {"onnx": file.content, "versions": versions(["onnxruntime"])}
+    return Teacher(f"onnx {Path(config.path).name}", file.run, content=content)
+
+
+def _recipe(bench: Workbench, config: ZooTeacher) -> Recipe:
+    channels, height, width = bench.input_shape
+    classes = config.num_classes or bench.source.num_classes
+    source = ModelSource(config.name, classes, channels, (height, width))
+    return Recipe(source, config.weights, config.train, f"teacher {config.name}")
+
+
+def _title(config: ZooTeacher) -> str:
+    return f"zoo {config.name}"
+
+
+def _of_network(bench: Workbench, model: Model, title: str) -> Teacher:
+    info = bench.manager.registry.backends[bench.backend]
+    content = {
+        "backend": bench.backend,
+        "layers": [str(layer) for layer in bench.layers(model)],
+        "state": digest(bench.state(model)),
+        "versions": versions(["paredown", *info.distributions]),
+    }
+    return Teacher(title, _evaluated(bench, model), model, content)
+
+
+def _evaluated(bench: Workbench, model: Model) -> Callable[[FloatArray], FloatArray]:
+    return lambda images: bench.manager.evaluate(bench.backend, model, images)
+
+
+def _mean(members: list[Teacher]) -> Teacher:
+    """The mean of the members' outputs, in float32."""
+
+    def outputs(images: FloatArray) -> FloatArray:
+        answers = [member.outputs(images) for member in members]
+        return np.asarray(np.mean(np.stack(answers), axis=0, dtype=np.float32))
+
+    titles = ", ".join(member.title for member in members)
+    return Teacher(f"mean of {titles}", outputs, content={"mean": [member.content for member in members]})
