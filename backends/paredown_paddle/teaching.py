@@ -104,7 +104,8 @@ class Average:
         with paddle.no_grad():
             for name, slot in tensors(self.model).items():
                 value, average = students[name].tensor, slot.tensor
-                if slot.attribute in slot.layer._parameters:
+                # Paddle keeps the statistics of BatchNorm among the parameters, as ones that take no gradient.
+                if not value.stop_gradient:
                     value = average * self._kept + value * (1 - self._kept)
                 paddle.assign(value, output=average)
 
