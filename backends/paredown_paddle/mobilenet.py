@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from paredown.twins import scaled
 from paredown_paddle.framework import paddle
 from paredown_paddle.twins import batch_norm
 
@@ -32,21 +33,26 @@ class InvertedResidual(paddle.nn.Layer):
 
 
 class MobileNetV2Small(paddle.nn.Layer):
-    """MobileNetV2 (Sandler et al., 2018, table 2) with narrower stages and a stem that does not shrink the image."""
+    """MobileNetV2 (Sandler et al., 2018, table 2) with narrower stages and a stem that does not shrink the image.
 
-    def __init__(self, num_classes: int, in_channels: int) -> None:
+    Channels times `width` are rounded to multiples of 4; the head is never narrower than at width 1.
+    """
+
+    def __init__(self, num_classes: int, in_channels: int, width: float = 1.0) -> None:
         super().__init__()
-        self.stem = _convolution(in_channels, _STEM, 3)
-        blocks, width = [], _STEM
-        for expansion, channels, count, stride in _STAGES:
+        before, head = scaled(_STEM, width, 4), scaled(_HEAD, max(1.0, width), 4)
+        self.stem = _convolution(in_channels, before, 3)
+        blocks = []
+        for expansion, outputs, count, stride in _STAGES:
+            channels = scaled(outputs, width, 4)
             for index in range(count):
-                blocks.append(InvertedResidual(width, channels, stride if index == 0 else 1, expansion))
-                width = channels
+                blocks.append(InvertedResidual(before, channels, stride if index == 0 else 1, expansion))
+                before = channels
         self.blocks = paddle.nn.Sequential(*blocks)
-        self.head = _convolution(width, _HEAD, 1)
+        self.head = _convolution(before, head, 1)
         self.avgpool = paddle.nn.AdaptiveAvgPool2D(1)
         self.flatten = paddle.nn.Flatten()
-        self.classifier = paddle.nn.Linear(_HEAD, num_classes)
+        self.classifier = paddle.nn.Linear(head, num_classes)
 
     def forward(self, x: Any) -> Any:
         """Images [batch, in_channels, height, width] to logits [batch, num_classes]."""

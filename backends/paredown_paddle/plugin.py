@@ -22,7 +22,7 @@ from paredown.contracts import (
 )
 from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
-from paredown.twins import OWN, SHARED
+from paredown.twins import OWN, SHARED, WIDTHS
 
 if TYPE_CHECKING:
     from paredown.contracts import FloatArray
@@ -56,6 +56,7 @@ def register_backend() -> BackendInfo:
         models=(*OWN, *SHARED),
         base_class=("paddle.nn", "Layer"),
         formats=("paddle", "paddle_old_ir"),
+        widths=WIDTHS,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from paredown.twins import scaled
 from paredown_paddle.framework import paddle
 
 _EPSILON = 1e-5
@@ -41,17 +42,18 @@ class BasicBlock(paddle.nn.Layer):
 class ResNet20(paddle.nn.Layer):
     """ResNet-20 for small images (He et al., 2016, section 4.2)."""
 
-    def __init__(self, num_classes: int, in_channels: int) -> None:
+    def __init__(self, num_classes: int, in_channels: int, width: float = 1.0) -> None:
         super().__init__()
-        self.conv1 = paddle.nn.Conv2D(in_channels, 16, 3, padding=1, bias_attr=False)
-        self.bn1 = batch_norm(16)
+        first, second, third = (scaled(channels, width) for channels in (16, 32, 64))
+        self.conv1 = paddle.nn.Conv2D(in_channels, first, 3, padding=1, bias_attr=False)
+        self.bn1 = batch_norm(first)
         self.relu = paddle.nn.ReLU()
-        self.layer1 = _stage(16, 16, 1)
-        self.layer2 = _stage(16, 32, 2)
-        self.layer3 = _stage(32, 64, 2)
+        self.layer1 = _stage(first, first, 1)
+        self.layer2 = _stage(first, second, 2)
+        self.layer3 = _stage(second, third, 2)
         self.avgpool = paddle.nn.AdaptiveAvgPool2D(1)
         self.flatten = paddle.nn.Flatten()
-        self.fc = paddle.nn.Linear(64, num_classes)
+        self.fc = paddle.nn.Linear(third, num_classes)
 
     def forward(self, x: Any) -> Any:
         """Images [batch, in_channels, height, width] to logits [batch, num_classes]."""
@@ -63,9 +65,9 @@ class ResNet20(paddle.nn.Layer):
 class Cnn(paddle.nn.Layer):
     """Three convolutions with BatchNorm, for images of 8 pixels or more."""
 
-    def __init__(self, num_classes: int, in_channels: int) -> None:
+    def __init__(self, num_classes: int, in_channels: int, width: float = 1.0) -> None:
         super().__init__()
-        widths = (in_channels, 32, 64, 128)
+        widths = (in_channels, *(scaled(channels, width) for channels in (32, 64, 128)))
         for index in (1, 2, 3):
             convolution = paddle.nn.Conv2D(widths[index - 1], widths[index], 3, padding=1, bias_attr=False)
             self.add_sublayer(f"conv{index}", convolution)

@@ -10,14 +10,18 @@ from typing import Any
 
 from paredown.contracts import ModelSource
 from paredown.errors import ModelError
-from paredown.twins import OWN, SHARED
+from paredown.twins import OWN, SHARED, require_width
 from paredown_paddle.framework import paddle
 from paredown_paddle.mobilenet import MobileNetV2Small
 from paredown_paddle.names import Origin, has_tensors, set_origin
 from paredown_paddle.replace import replace_layer
 from paredown_paddle.twins import Cnn, ResNet20
 
-_OWN: dict[str, Callable[[int, int], Any]] = {"resnet20": ResNet20, "cnn": Cnn, "mobilenet_v2_small": MobileNetV2Small}
+_OWN: dict[str, Callable[[int, int, float], Any]] = {
+    "resnet20": ResNet20,
+    "cnn": Cnn,
+    "mobilenet_v2_small": MobileNetV2Small,
+}
 _BY_POSITION = ("mobilenet_v1", "mobilenet_v3_small", "mobilenet_v3_large", "densenet121", "shufflenet_v2_x1_0")
 
 
@@ -25,10 +29,12 @@ def build(source: ModelSource, seed: int) -> Any:
     """Builds a network with Paddle's default weights, and remembers the neutral names of its layers.
 
     Raises:
-        ModelError: When the zoo has no network of that name.
+        ModelError: When the zoo has no network of that name, or not at that width.
     """
+    if source.name in (*OWN, *SHARED):
+        require_width(source.name, source.width, is_pretrained=source.pretrained)
     if source.name in _OWN:
-        model = _OWN[source.name](source.num_classes, source.in_channels)
+        model = _OWN[source.name](source.num_classes, source.in_channels, source.width)
     elif source.name in SHARED:
         model = _vision(source)
     else:
@@ -53,7 +59,10 @@ def first_convolution(model: Any) -> Any:
 
 
 def _vision(source: ModelSource) -> Any:
-    name, options = source.name, {"num_classes": source.num_classes}
+    name = source.name
+    options: dict[str, Any] = {"num_classes": source.num_classes}
+    if source.width != 1:
+        options["scale"] = source.width
     if name == "vgg11_bn":
         model = paddle.vision.models.vgg11(batch_norm=True, **options)
     else:

@@ -13,6 +13,7 @@ from torch import nn
 
 from paredown.contracts import FloatArray, ModelSource, RunContext, State
 from paredown.errors import ModelError, Problem, UnsupportedError, WeightsError
+from paredown.twins import require_width
 from paredown_torch.zoo import NAMES
 
 
@@ -20,7 +21,7 @@ def load_model(source: ModelSource, run: RunContext) -> nn.Module:
     """Builds a network of the zoo on the run's device, in evaluation mode.
 
     Raises:
-        ModelError: The zoo has no network of this name.
+        ModelError: The zoo has no network of this name, or not at this width.
         UnsupportedError: The run asks for a GPU and there is none.
         WeightsError: Pretrained weights were asked for and cannot be had.
     """
@@ -34,6 +35,8 @@ def load_model(source: ModelSource, run: RunContext) -> nn.Module:
 def _build(source: ModelSource) -> nn.Module:
     from paredown_torch.zoo import twins, vision
 
+    if source.name in NAMES:
+        require_width(source.name, source.width, is_pretrained=source.pretrained)
     if source.name in twins.BUILDERS:
         if source.pretrained:
             raise WeightsError(
@@ -42,7 +45,7 @@ def _build(source: ModelSource) -> nn.Module:
                 value="pretrained",
                 remedy="give a safetensors file, or leave `weights` out to draw them from the seed",
             )
-        return twins.BUILDERS[source.name](source.num_classes, source.in_channels)
+        return twins.BUILDERS[source.name](source.num_classes, source.in_channels, source.width)
     if source.name in NAMES:
         return vision.build(source)
     near = difflib.get_close_matches(source.name, NAMES, n=1)

@@ -22,6 +22,7 @@ from paredown.contracts import (
 )
 from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
+from paredown.twins import WIDTHS
 from paredown_torch.zoo import NAMES
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def register_backend() -> BackendInfo:
         models=NAMES,
         base_class=("torch.nn", "Module"),
         formats=("torch",),
+        widths=WIDTHS,
     )
 
 

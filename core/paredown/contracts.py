@@ -79,7 +79,8 @@ class BackendInfo:
 
     `distributions` are the packages that it needs, `install` the exact command that installs them, `models` the names
     of the zoo that it can build, `base_class` the module and the name of the class that its networks are instances of,
-    `formats` what it can export besides ONNX.
+    `formats` what it can export besides ONNX, `widths` the networks of the zoo that it builds at other widths than 1,
+    with the smallest that each takes.
     """
 
     name: str
@@ -89,6 +90,7 @@ class BackendInfo:
     models: tuple[str, ...]
     base_class: tuple[str, str]
     formats: tuple[str, ...] = ()
+    widths: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +104,17 @@ class RunContext:
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """A network to build: the name in the zoo, its classes, its input channels and image size (height, width)."""
+    """A network to build: the name in the zoo, its classes, its input channels and image size (height, width).
+
+    `width` is a factor of its channels; 1 is the network as it was published.
+    """
 
     name: str
     num_classes: int
     in_channels: int
     input_size: tuple[int, int]
     pretrained: bool = False
+    width: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,7 @@ LossFunction = Callable[[Any, Any, Any, Mapping[str, Any]], Any]
 returns a scalar of the framework. A loss that reads features takes two equally long lists of layers' outputs."""
 
 Batch = tuple["FloatArray", "IntArray"] | tuple["FloatArray", "IntArray", "FloatArray"]
-"""Images (float32, NCHW) and labels (int64); where core has them the teacher's outputs too, [batch, classes], float32."""
+"""Images (float32, NCHW) and labels (int64); where core has them the teacher's outputs, [batch, classes], float32."""
 
 
 @dataclass(frozen=True, slots=True)

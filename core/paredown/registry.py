@@ -115,6 +115,10 @@ class Registry:
         """Every backend with the names of the networks that it can build."""
         return {name: info.models for name, info in self.backends.items()}
 
+    def backend_widths(self) -> Mapping[str, Mapping[str, float]]:
+        """Every backend with the networks that it builds at other widths than 1, and the smallest that each takes."""
+        return {name: info.widths for name, info in self.backends.items()}
+
     def backend_owner(self, name: str) -> str:
         """The name of the plugin that is a backend."""
         return self._claims.backends[name][1]

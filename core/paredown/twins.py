@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from paredown.errors import ModelError
+from paredown.spec.widths import misfit
+
 OWN = ("resnet20", "cnn", "mobilenet_v2_small")
 """Networks of our own, with the same layer names on every backend."""
 
@@ -30,3 +33,38 @@ TORCH_ONLY = (
     "squeezenet1_1",
 )
 """A sample of other families of torchvision, which Paddle does not hold."""
+
+WIDTHS = {
+    "resnet20": 0.0,
+    "cnn": 0.0,
+    "mobilenet_v2_small": 0.0,
+    "mobilenet_v1": 0.03125,
+    "mobilenet_v2": 0.0,
+    "mobilenet_v3_small": 0.15,
+    "mobilenet_v3_large": 0.15,
+}
+"""Networks that both backends build at other widths than 1, with the smallest: below it a layer of `mobilenet_v1` has
+no channels left, and blocks of `mobilenet_v3` widen nothing and lose their first convolution."""
+
+
+def require_width(network: str, width: float, *, is_pretrained: bool) -> None:
+    """Refuses a width that the network does not take.
+
+    Raises:
+        ModelError: It has one width only, a greater least one, or pretrained weights for width 1 alone.
+    """
+    found = misfit(network, width, "pretrained" if is_pretrained else None, WIDTHS)
+    if found is not None:
+        raise ModelError(
+            found.what, where="model.width", value=found.value, expected=found.expected, remedy=found.remedy
+        )
+
+
+def scaled(channels: int, width: float, divisor: int = 8) -> int:
+    """The channels of a layer of our own networks: a multiple of `divisor`, and at least nine tenths of the product.
+
+    MobileNets round so (Sandler et al., 2018), torchvision's and Paddle's alike.
+    """
+    wanted = channels * width
+    nearest = max(divisor, int(wanted / divisor + 0.5) * divisor)
+    return nearest + divisor if nearest < 0.9 * wanted else nearest

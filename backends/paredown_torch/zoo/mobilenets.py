@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from paredown.twins import scaled
+
 V1_BLOCKS = (
     (64, 1),
     (128, 2),
@@ -35,18 +37,17 @@ class DepthwiseSeparable(nn.Module):
 
 
 class MobileNetV1(nn.Module):
-    """MobileNet (Howard et al., 2017), parameter by parameter `paddle.vision.models.mobilenet_v1`."""
+    """MobileNet (Howard et al., 2017), parameter by parameter `paddle.vision.models.mobilenet_v1`.
 
-    def __init__(self, num_classes: int, in_channels: int) -> None:
+    Channels times `width` are rounded down, to no multiple, as Paddle does.
+    """
+
+    def __init__(self, num_classes: int, in_channels: int, width: float = 1.0) -> None:
         super().__init__()
-        self.conv1 = _convolution(in_channels, 32, 3, 2, 1, nn.ReLU())
-        widths = (32, *(channels for channels, _ in V1_BLOCKS))
-        self.blocks = nn.Sequential(
-            *(
-                DepthwiseSeparable(width, channels, stride)
-                for width, (channels, stride) in zip(widths, V1_BLOCKS, strict=False)
-            )
-        )
+        widths = [int(channels * width) for channels in (32, *(channels for channels, _ in V1_BLOCKS))]
+        strides = [stride for _, stride in V1_BLOCKS]
+        self.conv1 = _convolution(in_channels, widths[0], 3, 2, 1, nn.ReLU())
+        self.blocks = nn.Sequential(*map(DepthwiseSeparable, widths, widths[1:], strides))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.fc = nn.Linear(widths[-1], num_classes)
@@ -81,21 +82,26 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2Small(nn.Module):
-    """MobileNetV2 (Sandler et al., 2018) for small images: a stem of stride 1, narrow stages, no dropout."""
+    """MobileNetV2 (Sandler et al., 2018) for small images: a stem of stride 1, narrow stages, no dropout.
 
-    def __init__(self, num_classes: int, in_channels: int) -> None:
+    Channels times `width` are rounded to multiples of 4; the head is never narrower than at width 1.
+    """
+
+    def __init__(self, num_classes: int, in_channels: int, width: float = 1.0) -> None:
         super().__init__()
-        self.stem = _convolution(in_channels, 16, 3, 1, 1, nn.ReLU6())
-        blocks, width = [], 16
-        for expansion, channels, repeats, stride in V2_SMALL_BLOCKS:
+        before, head = scaled(16, width, 4), scaled(160, max(1.0, width), 4)
+        self.stem = _convolution(in_channels, before, 3, 1, 1, nn.ReLU6())
+        blocks = []
+        for expansion, outputs, repeats, stride in V2_SMALL_BLOCKS:
+            channels = scaled(outputs, width, 4)
             for index in range(repeats):
-                blocks.append(InvertedResidual(width, channels, stride if index == 0 else 1, expansion))
-                width = channels
+                blocks.append(InvertedResidual(before, channels, stride if index == 0 else 1, expansion))
+                before = channels
         self.blocks = nn.Sequential(*blocks)
-        self.head = _convolution(width, 160, 1, 1, 1, nn.ReLU6())
+        self.head = _convolution(before, head, 1, 1, 1, nn.ReLU6())
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
-        self.classifier = nn.Linear(160, num_classes)
+        self.classifier = nn.Linear(head, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps images [N, C, H, W] to logits [N, num_classes]."""

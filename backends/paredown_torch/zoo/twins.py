@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from paredown.twins import scaled
 from paredown_torch.zoo.mobilenets import MobileNetV1, MobileNetV2Small
 
 
@@ -37,17 +38,18 @@ class BasicBlock(nn.Module):
 class ResNet20(nn.Module):
     """The 20-layer residual network for small images (He et al., 2016, section 4.2), with projection shortcuts."""
 
-    def __init__(self, num_classes: int, in_channels: int) -> None:
+    def __init__(self, num_classes: int, in_channels: int, width: float = 1.0) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
+        first, second, third = (scaled(channels, width) for channels in (16, 32, 64))
+        self.conv1 = nn.Conv2d(in_channels, first, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(first)
         self.relu = nn.ReLU()
-        self.layer1 = _stage(16, 16, stride=1)
-        self.layer2 = _stage(16, 32, stride=2)
-        self.layer3 = _stage(32, 64, stride=2)
+        self.layer1 = _stage(first, first, stride=1)
+        self.layer2 = _stage(first, second, stride=2)
+        self.layer3 = _stage(second, third, stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
-        self.fc = nn.Linear(64, num_classes)
+        self.fc = nn.Linear(third, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps images [N, C, H, W] to logits [N, num_classes]."""
@@ -65,22 +67,23 @@ def _stage(in_channels: int, channels: int, stride: int) -> nn.Sequential:
 class Cnn(nn.Module):
     """Three 3x3 convolutions (32, 64, 128), each with BatchNorm and ReLU, pooled twice, then one Linear layer."""
 
-    def __init__(self, num_classes: int, in_channels: int) -> None:
+    def __init__(self, num_classes: int, in_channels: int, width: float = 1.0) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, 32, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(32)
+        first, second, third = (scaled(channels, width) for channels in (32, 64, 128))
+        self.conv1 = nn.Conv2d(in_channels, first, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(first)
         self.relu1 = nn.ReLU()
-        self.conv2 = nn.Conv2d(32, 64, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(64)
+        self.conv2 = nn.Conv2d(first, second, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(second)
         self.relu2 = nn.ReLU()
-        self.conv3 = nn.Conv2d(64, 128, 3, padding=1, bias=False)
-        self.bn3 = nn.BatchNorm2d(128)
+        self.conv3 = nn.Conv2d(second, third, 3, padding=1, bias=False)
+        self.bn3 = nn.BatchNorm2d(third)
         self.relu3 = nn.ReLU()
         self.pool1 = nn.MaxPool2d(2)
         self.pool2 = nn.MaxPool2d(2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
-        self.fc = nn.Linear(128, num_classes)
+        self.fc = nn.Linear(third, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps images [N, C, H, W] to logits [N, num_classes]; H and W are at least 4."""
@@ -90,10 +93,10 @@ class Cnn(nn.Module):
         return self.fc(self.flatten(self.avgpool(x)))  # type: ignore[no-any-return]  # torch types a call as Any
 
 
-BUILDERS: dict[str, Callable[[int, int], nn.Module]] = {
+BUILDERS: dict[str, Callable[[int, int, float], nn.Module]] = {
     "resnet20": ResNet20,
     "cnn": Cnn,
     "mobilenet_v1": MobileNetV1,
     "mobilenet_v2_small": MobileNetV2Small,
 }
-"""By name; each takes the number of classes and of input channels."""
+"""By name; each takes the number of classes, of input channels, and the factor of its own channels."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -33,7 +34,9 @@ def build(source: ModelSource) -> nn.Module:
     """
     from torchvision import models
 
-    options = {"image_size": _square_size(source)} if source.name in PATCHES else {}
+    options: dict[str, Any] = {"image_size": _square_size(source)} if source.name in PATCHES else {}
+    if source.width != 1:
+        options["width_mult"] = source.width
     if source.pretrained:
         model: nn.Module = models.get_model(source.name, weights=None, num_classes=IMAGENET_CLASSES, **options)
         model.load_state_dict(_renamed(_published(source.name), model))

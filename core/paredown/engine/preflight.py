@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from paredown.deploy import runtimes
 from paredown.errors import ComponentMissing, UnsupportedError
 from paredown.manager import Manager
 from paredown.spec.base import Frozen
-from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec
+from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec, ZooModel
 from paredown.spec.teachers import ZooTeacher, is_trained
+from paredown.spec.widths import misfit
 
 _ALWAYS = ("load_model", "save", "restore", "measure", "evaluate", "fold", "export")
 _GIVEN = tuple(hook for hook in _ALWAYS if hook != "load_model")
@@ -34,15 +37,23 @@ def require_able(manager: Manager, spec: Spec, backend: str) -> None:
 def problems(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
     """The parts of a spec that nothing installed can do for a backend."""
     found = [f"nothing implements the hook `{hook}`" for hook in hooks(spec) if not who_answers(manager, hook, backend)]
-    models = manager.backend(backend).models
-    found += [f"the network `{name}` is not one that it builds" for name in _networks(spec) if name not in models]
+    found += [problem for network in _networks(spec) for problem in _of_network(manager, network, backend)]
     found += _of_runtime(manager, spec, backend)
     found += [
         f"the loss `{loss}` has no implementation"
         for loss in losses(manager, spec)
         if not manager.registry.has_implementation("distill_loss", loss, backend)
     ]
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
+
+
+def _of_network(manager: Manager, network: ZooModel | ZooTeacher, backend: str) -> Iterator[str]:
+    """What keeps a backend from building a network of the zoo."""
+    info = manager.backend(backend)
+    if network.name not in info.models:
+        yield f"the network `{network.name}` is not one that it builds"
+    elif (found := misfit(network.name, network.width, network.weights, info.widths)) is not None:
+        yield f"{found.what}, and the spec asks for {found.value}: expected {found.expected}"
 
 
 def _of_runtime(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
@@ -68,14 +79,14 @@ def hooks(spec: Spec) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*asked, *inner, *(_hook(step) for step in spec.steps)]))
 
 
-def _networks(spec: Spec) -> tuple[str, ...]:
+def _networks(spec: Spec) -> tuple[ZooModel | ZooTeacher, ...]:
     """The networks of the zoo that a run of the spec builds: the spec's own, teachers and students."""
-    names = [] if spec.model is None else [spec.model.name]
+    found: list[ZooModel | ZooTeacher] = [] if spec.model is None else [spec.model]
     for step in spec.steps:
         if isinstance(step, DistillStep):
-            names += [teacher.name for _, teacher in step.named_teachers() if isinstance(teacher, ZooTeacher)]
-            names += [step.student.name] if step.student is not None else []
-    return tuple(dict.fromkeys(names))
+            found += [teacher for _, teacher in step.named_teachers() if isinstance(teacher, ZooTeacher)]
+            found += [step.student] if step.student is not None else []
+    return tuple(found)
 
 
 def losses(manager: Manager, spec: Spec) -> tuple[str, ...]:

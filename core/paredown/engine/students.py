@@ -33,4 +33,5 @@ def source_of(network: ZooModel) -> ModelSource:
         num_classes=network.num_classes,
         in_channels=network.in_channels,
         input_size=network.input_size,
+        width=network.width,
     )

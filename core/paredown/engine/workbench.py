@@ -128,6 +128,7 @@ class Workbench:
             num_classes=model.num_classes,
             in_channels=model.in_channels,
             input_size=model.input_size,
+            width=model.width,
         )
 
     def split(self, name: Split, data: DataSplits | None = None) -> tuple[FloatArray, Any]:

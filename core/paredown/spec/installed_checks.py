@@ -1,4 +1,4 @@
-"""Backends and networks that a spec names: are they there, and can each chosen backend build the network?"""
+"""Backends and networks that a spec names: are they there, and can each chosen backend build the network so wide?"""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from paredown.errors import Problem
 from paredown.spec.document import DataPath, Document, format_path
-from paredown.spec.models import DistillStep, Spec
+from paredown.spec.models import DistillStep, Spec, ZooModel
 from paredown.spec.nearest import listed, nearest, one_of, suggestion
 from paredown.spec.teachers import ZooTeacher
 from paredown.spec.vocabulary import Vocabulary
+from paredown.spec.widths import misfit
 
 
 def check_installed(spec: Spec, document: Document, vocabulary: Vocabulary) -> Iterator[Problem]:
@@ -51,25 +52,44 @@ def _backends(spec: Spec, document: Document, vocabulary: Vocabulary) -> Iterato
 def _networks(spec: Spec, document: Document, vocabulary: Vocabulary) -> Iterator[Problem]:
     known = vocabulary.backend_models()
     asked = [name for name in dict.fromkeys(spec.backends) if name in known]
-    for path, network in _names(spec):
-        lacking = [name for name in asked if network not in known[name]]
+    for path, network in _named(spec):
+        lacking = [name for name in asked if network.name not in known[name]]
         if lacking:
-            yield _cannot_build(network, path, asked, lacking, known, document)
+            yield _cannot_build(network.name, (*path, "name"), asked, lacking, known, document)
+        elif asked:
+            yield from _width(network, path, asked, document, vocabulary)
 
 
-def _names(spec: Spec) -> Iterator[tuple[DataPath, str]]:
+def _width(
+    network: ZooModel | ZooTeacher, path: DataPath, asked: Sequence[str], document: Document, vocabulary: Vocabulary
+) -> Iterator[Problem]:
+    """A problem where not every backend that is asked builds the network at its width."""
+    widths = vocabulary.backend_widths()
+    known = {
+        name: max(widths[backend][name] for backend in asked)
+        for name in widths[asked[0]]
+        if all(name in widths[backend] for backend in asked)
+    }
+    found = misfit(network.name, network.width, network.weights, known)
+    if found is not None:
+        yield document.problem(
+            (*path, "width"), found.what, value=network.width, expected=found.expected, remedy=found.remedy
+        )
+
+
+def _named(spec: Spec) -> Iterator[tuple[DataPath, ZooModel | ZooTeacher]]:
     """The networks of the zoo that a spec names, each with its place."""
     if spec.model is not None:
-        yield ("model", "name"), spec.model.name
+        yield ("model",), spec.model
     for index, step in enumerate(spec.steps):
         if not isinstance(step, DistillStep):
             continue
         path: DataPath = ("steps", index)
         for place, teacher in step.named_teachers():
             if isinstance(teacher, ZooTeacher):
-                yield (*path, *place, "name"), teacher.name
+                yield (*path, *place), teacher
         if step.student is not None:
-            yield (*path, "student", "name"), step.student.name
+            yield (*path, "student"), step.student
 
 
 def _cannot_build(

@@ -23,6 +23,7 @@ from paredown.spec.training import (
     Share,
     StepSchedule,
     TrainConfig,
+    Width,
 )
 
 __all__ = [
@@ -70,7 +71,7 @@ class ZooModel(Frozen):
     """A network that both frameworks hold under one name.
 
     `weights` is None (drawn from the seed), `pretrained` (the framework's own) or the path of a safetensors file in
-    neutral names, relative to the spec.
+    neutral names, relative to the spec. `width` is a factor of the channels, for networks that take one.
     """
 
     kind: Literal["zoo"] = "zoo"
@@ -79,6 +80,7 @@ class ZooModel(Frozen):
     in_channels: PositiveInt = 3
     input_size: tuple[PositiveInt, PositiveInt] = (224, 224)
     weights: str | None = None
+    width: Width = 1.0
 
 
 class Keep(Frozen):

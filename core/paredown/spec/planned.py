@@ -18,7 +18,6 @@ PLANNED_FIELDS: dict[str, tuple[str, ...]] = {
     "FinetuneStep": ("soft_labels",),
     "RunConfig": ("amp",),
     "Spec": ("backend_options",),
-    "ZooModel": ("width",),
 }
 
 

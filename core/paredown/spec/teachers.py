@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from paredown.spec.base import Frozen
-from paredown.spec.training import BaselineConfig
+from paredown.spec.training import BaselineConfig, Width
 
 
 class BaselineTeacher(Frozen):
@@ -27,6 +27,7 @@ class ZooTeacher(Frozen):
     name: str
     num_classes: Annotated[int | None, Field(ge=2)] = None
     weights: str | None = None
+    width: Width = 1.0
     train: BaselineConfig | None = None
 
 

@@ -11,6 +11,9 @@ from paredown.spec.base import Frozen
 Share = Annotated[float, Field(gt=0, lt=1)]
 """A share strictly between nothing and all."""
 
+Width = Annotated[float, Field(gt=0)]
+"""A factor of a network's channels."""
+
 
 class SgdConfig(Frozen):
     """Stochastic gradient descent: v = momentum * v + (g + weight_decay * w); w = w - lr * v."""

@@ -46,3 +46,7 @@ class Vocabulary(Protocol):
     def backend_models(self) -> Mapping[str, tuple[str, ...]]:
         """Every backend with the names of the networks that it can build."""
         ...
+
+    def backend_widths(self) -> Mapping[str, Mapping[str, float]]:
+        """Every backend with the networks that it builds at other widths than 1, and the smallest that each takes."""
+        ...

@@ -125,7 +125,7 @@ def _loaded(bench: Workbench, config: ArtifactTeacher | OnnxTeacher, place: str)
 def _recipe(bench: Workbench, config: ZooTeacher) -> Recipe:
     channels, height, width = bench.input_shape
     classes = config.num_classes or bench.source.num_classes
-    source = ModelSource(config.name, classes, channels, (height, width))
+    source = ModelSource(config.name, classes, channels, (height, width), width=config.width)
     return Recipe(source, config.weights, config.train, f"teacher {config.name}")
 
 
