@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := out
 
-.PHONY: demo test check format setup bench-slice bench-pruning bench-cutting bench-quantization bench-calibration agreement matrix clean
+.PHONY: demo test check format setup bench-slice bench-pruning bench-cutting bench-quantization bench-calibration bench-distillation agreement matrix clean
 
 demo: setup
 	@$(BIN)/paredown compare examples/quickstart.yaml --out $(OUT)/quickstart
@@ -42,6 +42,9 @@ bench-quantization: setup
 
 bench-calibration: setup
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/calibration.py
+
+bench-distillation: setup
+	@$(BIN)/python benchmarks/distillation/run.py
 
 agreement: setup
 	@$(BIN)/python -m pytest -n 0 -m "" tests/agreement/test_at_224.py tests/matrix/test_quantized.py
