@@ -98,10 +98,10 @@ class AgreementBench(Workbench):
 
 
 def workbench(
-    manager: Manager, backend: str, network: str, shape: tuple[int, int, int] | None = None
+    manager: Manager, backend: str, network: str, shape: tuple[int, int, int] | None = None, width: float = 1.0
 ) -> AgreementBench:
     """A workbench for one network; its steps are every pruning, and the quantization."""
-    channels, height, width = shape or SMALL.get(network, (3, 64, 64))
+    channels, height, columns = shape or SMALL.get(network, (3, 64, 64))
     spec: dict[str, Any] = {
         "version": 1,
         "name": "agreement",
@@ -112,7 +112,8 @@ def workbench(
             "name": network,
             "num_classes": CLASSES,
             "in_channels": channels,
-            "input_size": [height, width],
+            "input_size": [height, columns],
+            "width": width,
         },
         "baseline": {"epochs": 1},
         "steps": [*PRUNINGS.values(), QUANTIZE],

@@ -2,8 +2,9 @@
 
     python produce.py BACKEND DIRECTORY
 
-DIRECTORY holds `zoo.json` and `training.json`, a whole run of `resnet20` under `run/`, and for each pruned network a
-directory with its groups, plans, weights, the framework's outputs as `.npy`, and for some the ONNX files.
+DIRECTORY holds `zoo.json`, `training.json` and `distillation.json`, a whole run of `resnet20` under `run/`, and for
+each pruned network a directory with its groups, plans, weights, the framework's outputs as `.npy`, and for some the
+ONNX files.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import onnx
 from networks import CARRIED_OUT, DEPLOYED, MEASURED, PRUNED, PRUNINGS, QUANTIZE, AgreementBench, lively, workbench
-from training import training_facts
+from training import distillation_facts, training_facts
 from zoo import zoo_facts
 
 import paredown
@@ -114,6 +115,7 @@ def main(backend: str, out: Path) -> None:
         (out / name).mkdir()
         compress(workbench(manager, backend, name), out / name)
     files.write_json(out / "training.json", training_facts(manager, backend, out))
+    files.write_json(out / "distillation.json", distillation_facts(manager, backend, out))
     files.write_json(out / "zoo.json", zoo_facts(manager, backend, out))
 
 

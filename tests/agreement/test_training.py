@@ -10,6 +10,7 @@ from paredown.algorithms.initialization import draw
 from paredown.files import read_json, read_state
 
 PAIR = ("torch", "paddle")
+DISTILLED = 20
 DROPOUT = ("mobilenet_v2", "mobilenet_v3_small")
 """Their losses part in the first step: each framework drops out what its own generator says."""
 
@@ -51,6 +52,19 @@ def test_torch_keeps_the_unbiased_variance_and_paddle_the_biased(produced, layer
     seen_by_torch, seen_by_paddle = ((state[name] - 0.9 * before) / 0.1 for state in (torch, paddle))
     count = BATCH * side * side
     np.testing.assert_allclose(seen_by_torch / seen_by_paddle, count / (count - 1), rtol=1e-4)
+
+
+def test_the_first_steps_under_a_teacher_are_equal(produced):
+    torch, paddle = (read_json(produced[backend] / "distillation.json") for backend in PAIR)
+    assert torch["projections"] == paddle["projections"] == [[1, 0]]
+    assert len(set(torch["losses"])) == DISTILLED
+    # Paddle keeps the biased variance of a batch and torch the unbiased one; in training neither is read.
+    np.testing.assert_allclose(torch["losses"], paddle["losses"], rtol=1e-6)
+    states = [read_state(produced[backend] / "distilled-cnn.safetensors") for backend in PAIR]
+    for name in states[0].keys() - _variances(states[0]):
+        np.testing.assert_allclose(
+            states[0][name], states[1][name], rtol=0, atol=1e-5 * np.abs(states[0][name]).max(), err_msg=name
+        )
 
 
 def _variances(state):

@@ -22,13 +22,14 @@ def zoo_facts(manager: Manager, backend: str, out: Path) -> dict[str, Any]:
     for name in manager.registry.backends[backend].models:
         bench = workbench(manager, backend, name)
         model = bench.build()
-        facts[name] = _describe(bench, model)
+        facts[name] = describe(bench, model)
         if name not in PRUNED and facts[name]["params"] < LARGEST:
             np.save(out / f"zoo-{name}.npy", bench.outputs(bench.build_lively(model), "test"))
     return facts
 
 
-def _describe(bench: AgreementBench, model: Model) -> dict[str, Any]:
+def describe(bench: AgreementBench, model: Model) -> dict[str, Any]:
+    """A network's arrays, its layers with weights, its size."""
     state, layers = bench.state(model), bench.layers(model)
     return {
         "arrays": [[name, list(values.shape)] for name, values in state.items()],

@@ -152,6 +152,21 @@ def test_outputs_that_come_with_the_batches_are_a_teacher(hooks, build, distill,
     assert all(np.array_equal(values, state(given)[name]) for name, values in state(shown).items())
 
 
+def test_soft_labels_in_half_precision_teach_the_same_up_to_it(hooks, build, distill, state, losses):
+    teacher = build("resnet20")
+
+    def taught(images):
+        return hooks.evaluate(backend="paddle", model=teacher, images=images)
+
+    exact = training(losses.kl, taught=taught)
+    half = training(losses.kl, taught=lambda images: taught(images).astype(np.float16))
+    states = [state(distill(build("cnn"), plan(SOFT, teacher="x"), run).model) for run in (exact, half)]
+    start = state(build("cnn"))
+    for name, values in states[0].items():
+        assert not np.array_equal(values, start[name])
+        np.testing.assert_allclose(states[1][name], values, rtol=0, atol=2e-3 * np.abs(values - start[name]).max())
+
+
 def test_the_weights_of_terms_follow_their_schedule(build, distill, losses):
     schedule = LossSchedule(kind="cosine", start=1.0, end=0.0)
     terms = (SOFT.model_copy(update={"schedule": schedule}), HARD)

@@ -453,8 +453,8 @@ def test_the_clipping_level_takes_the_gradient_of_what_reaches_it(hooks):
 def test_weight_decay_shrinks_clipping_levels_and_no_step_sizes(hooks, config):
     import paddle
 
-    from paredown_paddle.optimizing import make_optimizer
     from paredown_paddle.learned_scales import LearnedScales
+    from paredown_paddle.optimizing import make_optimizer
 
     points = (
         QuantizationPoint(layer="a", port="input", tensor=POSITIVE),

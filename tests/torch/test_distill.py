@@ -144,6 +144,19 @@ def test_outputs_that_come_with_the_batches_are_a_teacher(build):
     assert all(np.array_equal(values, state(given)[name]) for name, values in state(shown).items())
 
 
+def test_soft_labels_in_half_precision_teach_the_same_up_to_it(build):
+    teacher = build("resnet20", 1, 8)
+    exact = training(losses.kl, taught=lambda images: plugin.evaluate("torch", teacher, images))
+    half = training(losses.kl, taught=lambda images: plugin.evaluate("torch", teacher, images).astype(np.float16))
+    states = [
+        state(plugin.distill("torch", build("cnn", 1, 8), plan(SOFT, teacher="x"), run).model) for run in (exact, half)
+    ]
+    start = state(build("cnn", 1, 8))
+    for name, values in states[0].items():
+        assert not np.array_equal(values, start[name])
+        np.testing.assert_allclose(states[1][name], values, rtol=0, atol=2e-3 * np.abs(values - start[name]).max())
+
+
 def test_the_weights_of_terms_follow_their_schedule(build):
     schedule = LossSchedule(kind="linear", start=1.0, end=0.0)
     terms = (SOFT.model_copy(update={"schedule": schedule}), HARD)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import hashlib
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from paredown.engine.baseline import prepare_baseline
 from paredown.engine.built import Quantized, QuantizedByRuntime
 from paredown.engine.deployment import Deployment, as_figures, deploy
 from paredown.engine.given import GivenWorkbench
+from paredown.engine.given_files import given_files
 from paredown.engine.journal import Journal, cuts_of
 from paredown.engine.preflight import require_able
 from paredown.engine.run_files import RESULT, SPEC, WEIGHTS, read_result
@@ -69,7 +69,7 @@ def run_one(
             **provenance.versions(["paredown", *provenance.OURS, *distributions]),
             **manager.versions_for(_kinds(spec.model_dump(mode="json"))),
         },
-        "weights": _given_weights(spec, base_dir),
+        "weights": given_files(spec, base_dir),
     }
     journal = Journal.open(directory, key)
     if (directory / RESULT).exists():
@@ -115,12 +115,6 @@ def _kinds(data: Any) -> set[str]:
         own = {data["kind"]} if isinstance(data.get("kind"), str) else set()
         return own.union(*(_kinds(value) for value in data.values()))
     return set().union(*(_kinds(value) for value in data)) if isinstance(data, list) else set()
-
-
-def _given_weights(spec: Spec, base_dir: Path) -> str | None:
-    """The digest of the weights file that a spec names: another file of the same name is another run."""
-    path = base_dir / spec.model.weights if spec.model and spec.model.weights else None
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else None
 
 
 def _work(bench: Workbench, journal: Journal) -> tuple[Model, Model]:

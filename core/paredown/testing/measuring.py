@@ -26,10 +26,16 @@ class MeasuringConformance(BackendHarness):
         assert counting.count_macs(layers) > 0
         assert [layer.name for layer in layers if layer.is_output] == [weighted[-1].name]
 
+    def test_taps_of_layers_are_their_outputs(self, manager: Manager, model: Model) -> None:
+        layers = manager.measure(self.backend, model, self._request("layers")).layers
+        taps = manager.measure(self.backend, model, self._request("taps")).taps
+        assert {layer.name: layer.output_shape for layer in layers}.items() <= taps.items()
+
     def test_measuring_changes_nothing(self, manager: Manager, model: Model, images: FloatArray) -> None:
         state, outputs = manager.save(self.backend, model), manager.evaluate(self.backend, model, images)
         name = next(name for name, values in state.items() if values.ndim == 4)
         manager.measure(self.backend, model, self._request("layers"))
+        manager.measure(self.backend, model, self._request("taps"))
         self._gradients(manager, model, [self._patterns()], ((name, 0), (name, 1)))
         self._activity(manager, model, images, name.removesuffix(".weight"))
         assert_equal(manager.save(self.backend, model), state)

@@ -131,7 +131,7 @@ def _unknown(name: str, shapes: Shapes, where: str, side: str) -> ModelError:
         value=name,
         expected="one of its layers or blocks, such as "
         + ", ".join(f"`{one}` {_shown(shapes[one])}" for one in listed),
-        remedy=f"did you mean `{near}`?" if near else "choose one of these; names are those of `paredown inspect`",
+        remedy=f"did you mean `{near}`?" if near else "choose one of these; neutral names are those that torch gives",
     )
 
 

@@ -1,0 +1,178 @@
+"""Distillation through the command, on both backends: every kind of teacher, other students, every way."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from helpers import DISTILL, PRUNE, paredown, small_spec, write_spec
+
+from paredown import files
+from paredown.plan import DistillPlan
+from paredown.results import RunResult
+
+ANY_LOSS = {"runtime": {"kind": "onnxruntime"}, "max_metric_drop": 1.0, "prefer": "size"}
+OTHER = {"torch": "paddle", "paddle": "torch"}
+ZOO = {"kind": "zoo", "name": "resnet20", "train": {"epochs": 1, "batch_size": 32}}
+STUDENT = {"kind": "zoo", "name": "resnet20", "num_classes": 10, "in_channels": 1, "input_size": [8, 8]}
+TAPS = [{"student": "relu1", "teacher": "layer1"}, {"student": "relu2", "teacher": "layer2"}]
+FEATURES = [
+    {"kind": "feature_l2", "taps": TAPS, "schedule": {"kind": "linear", "start": 1.0, "end": 0.0}},
+    {"kind": "hard_label"},
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, baseline_cache):
+    """Runs steps on one backend, each set once; returns the directory, the result and what was said."""
+    done = {}
+
+    def perform(backend, *steps):
+        key = json.dumps([backend, steps])
+        if key not in done:
+            place = tmp_path_factory.mktemp(backend)
+            spec = write_spec(place / "spec.yaml", small_spec(steps=list(steps), deploy=ANY_LOSS))
+            environment = {"PAREDOWN_CACHE": str(baseline_cache)}
+            ended = paredown("run", spec, "--backend", backend, "--out", place / "out", env=environment)
+            assert ended.returncode == 0, ended.stderr
+            directory = place / "out" / backend / "seed-0"
+            result = RunResult.model_validate_json((directory / "result.json").read_text())
+            done[key] = directory, result, ended.stderr
+        return done[key]
+
+    return perform
+
+
+@pytest.fixture(params=["torch", "paddle"])
+def backend(request):
+    return request.param
+
+
+def plan_of(directory, result, index):
+    return DistillPlan.model_validate(files.read_json(directory / result.steps[index].plan))
+
+
+CHAIN = (
+    DISTILL | {"student": STUDENT},
+    PRUNE,
+    DISTILL | {"way": "online"},
+    DISTILL | {"way": "self", "average": 0.9},
+)
+
+
+def test_a_zoo_teacher_with_features_is_trained_once_for_all_its_students(run, backend):
+    directory, result, _ = run(backend, PRUNE, DISTILL | {"teacher": ZOO, "losses": FEATURES})
+    plan = plan_of(directory, result, 1)
+    assert plan.teacher == "zoo resnet20"
+    assert [tap.teacher for tap in plan.losses[0].taps] == ["layer1", "layer2"]
+    assert plan.losses[0].schedule.end == 0.0
+    _, _, said = run(backend, DISTILL | {"teacher": ZOO})
+    assert "teacher resnet20: trained before, taken from the cache" in said
+
+
+def test_another_student_is_pruned_taught_online_and_by_its_own_average(run, backend):
+    directory, result, _ = run(backend, *CHAIN)
+    first, pruned, online, itself = result.steps
+    assert first.evidence["student"] == "resnet20"
+    assert first.evidence["params"]["after"] > first.evidence["params"]["before"]
+    assert pruned.evidence["params"]["before"] == first.evidence["params"]["after"]
+    assert len(online.evidence["peer_loss"]) == len(online.evidence["loss"]) == 1
+    assert [plan_of(directory, result, index).way for index in (0, 2, 3)] == ["offline", "online", "self"]
+    assert itself.evidence["loss"][0] > 0
+    state = files.read_state(directory / "weights.safetensors")
+    assert "layer3.2.conv2.weight" in state
+    assert result.final.params == pruned.evidence["params"]["after"]
+
+
+def test_finished_runs_files_and_networks_of_the_other_framework_teach_together(run, backend):
+    other, _, _ = run(OTHER[backend], *CHAIN)
+    file = next((other / "onnx").glob("fp32.onnx"))
+    members = [
+        {"kind": "baseline"},
+        {"kind": "artifact", "path": str(other)},
+        {"kind": "onnx", "path": str(file)},
+    ]
+    step = DISTILL | {"teacher": {"kind": "ensemble", "members": members}, "soft_labels": "cache"}
+    directory, result, _ = run(backend, PRUNE, step)
+    plan = plan_of(directory, result, 1)
+    assert plan.teacher == f"mean of baseline, artifact {other}, onnx fp32.onnx"
+    assert result.steps[1].evidence["loss"][0] > 0
+
+
+def test_a_file_and_its_finished_run_teach_the_same(run):
+    other, _, _ = run("torch", *CHAIN)
+    soft = DISTILL | {"losses": [{"kind": "kl"}]}
+    kinds = ({"kind": "artifact", "path": str(other)}, {"kind": "onnx", "path": str(other / "onnx" / "fp32.onnx")})
+    runs = [run("paddle", soft | {"teacher": teacher}) for teacher in kinds]
+    states = [files.read_state(directory / "weights.safetensors") for directory, _, _ in runs]
+    for name, values in states[0].items():
+        np.testing.assert_allclose(states[1][name], values, rtol=0, atol=1e-3 * np.abs(values).max())
+
+
+def test_masks_and_quantization_go_with_features_in_one_training(run, backend):
+    grown = {
+        "kind": "prune",
+        "granularity": "weight",
+        "criterion": {"kind": "l1"},
+        "ratio": 0.5,
+        "schedule": {"kind": "cubic", "every": 4},
+    }
+    trained = {"kind": "quantize", "mode": "qat", "activations": {"observer": {"kind": "moving_average"}}}
+    losses = [{"kind": "attention", "taps": [{"student": "relu2"}]}, {"kind": "kl"}, {"kind": "hard_label"}]
+    directory, result, _ = run(backend, DISTILL | {"losses": losses, "during": [grown, trained]})
+    evidence = result.steps[0].evidence
+    assert evidence["sparsity"]["after"] == pytest.approx(0.5, abs=0.01)
+    assert [one.precision for one in result.candidates] == ["fp32", "int8"]
+    assert result.candidates[1].agreement >= 0.95
+    assert plan_of(directory, result, 0).quantization is not None
+
+
+def test_layers_of_the_student_may_teach_it(run):
+    losses = [{"kind": "attention", "taps": [{"student": "relu1", "teacher": "relu2"}]}, {"kind": "hard_label"}]
+    _, result, _ = run("torch", DISTILL | {"way": "self", "average": None, "losses": losses})
+    assert result.steps[0].evidence["loss"][0] > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"losses": [{"kind": "attention", "taps": [{"student": "relu22"}]}, {"kind": "hard_label"}]},
+         "did you mean `relu2`"),
+        ({"teacher": {"kind": "onnx", "path": "nowhere.onnx"}}, "the teacher's file is missing"),
+    ],
+    ids=["tap", "file"],
+)  # fmt: skip
+def test_what_cannot_teach_is_refused_before_the_baseline_is_trained(tmp_path, change, words):
+    spec = write_spec(tmp_path / "spec.yaml", small_spec(steps=[DISTILL | change], seeds=[77]))
+    done = paredown("run", spec, "--out", tmp_path / "out")
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert "epoch" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "The uncompressed baseline teaches."),
+        ({"teacher": ZOO}, "The network `resnet20` teaches. `resnet20` is trained for 1 epoch once"),
+        ({"teacher": {"kind": "ensemble", "members": [{"kind": "baseline"}, {"kind": "onnx", "path": "t.onnx"}]}},
+         "The mean of the outputs of the uncompressed baseline and the file t.onnx teaches."),
+        ({"soft_labels": "cache"}, "It runs once over the training images"),
+        ({"student": STUDENT}, "The student is `resnet20`"),
+        ({"way": "online"}, "A second student"),
+        ({"way": "self"}, "0.999 of it kept"),
+        ({"losses": [*FEATURES, {"kind": "kl"}], "teacher": ZOO}, "2 pairs of layers are compared"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_explain_says_who_teaches(change, words):
+    from paredown.explain import explain_spec
+    from paredown.manager import Manager
+    from paredown.spec.loader import load_spec
+
+    manager = Manager.discover()
+    spec = load_spec(small_spec(steps=[DISTILL | change]), manager.registry)
+    explained = explain_spec(manager, spec, ("torch", "paddle"))
+    assert words in explained.stages[1].what
+    assert [backend.problems for backend in explained.backends] == [(), ()]
