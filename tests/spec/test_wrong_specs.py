@@ -146,7 +146,6 @@ WRONG = [
     Wrong("pickled weights", "input_size: [8, 8]", "input_size: [8, 8], weights: ¦a.pth", "model.weights", "planned and not built yet", "a.pth", ".safetensors", "convert"),
     Wrong("misspelt pretrained", "input_size: [8, 8]", "input_size: [8, 8], weights: ¦pretraned", "model.weights", "no file of weights", "pretraned", "`pretrained`", "did you mean `pretrained`"),
     Wrong("width that nobody plans", "weights: {bits: 8", "weights: {bits: ¦7", "steps[2].weights.bits", "not a value", "7", "`8`", "default, 8"),
-    Wrong("planned teacher", "teacher: {kind: baseline}", "teacher: {kind: ¦zoo, name: resnet18}", "steps[1].teacher.kind", "`zoo` is planned", "zoo", "`baseline`", "write `baseline`"),
     Wrong("loss without taps", "{kind: kl, temperature: 4.0}", "¦{kind: attention}", "steps[1].losses[0].taps", "is missing", "nothing", "a list of at least 1", "add `taps`"),
     Wrong("flow of one tap", "{kind: kl, temperature: 4.0}", "{kind: fsp, taps: ¦[{student: layer1}]}", "steps[1].losses[0].taps", "too few", "layer1", "at least 2", "write a list"),
     Wrong("planned task", "kind: classification", "kind: ¦detection", "task.kind", "`detection` is planned", "detection", "`classification`", "choose"),
