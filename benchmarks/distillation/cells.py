@@ -40,7 +40,7 @@ TRAIN: Mapping[str, Any] = {
     "optimizer": {"kind": "sgd", "momentum": 0.9, "weight_decay": 0.0005, "lr": 0.1},
     "schedule": {"kind": "cosine"},
 } | _EPOCHS
-"""The budget of every student, alone or taught."""
+"""The budget of `cnn`, alone or taught."""
 TEACHER = "resnet20"
 TEACHER_TRAIN: Mapping[str, Any] = settings.BASELINE | _EPOCHS
 
@@ -48,6 +48,11 @@ STUDENTS: Mapping[str, Mapping[str, Any]] = {
     "cnn": {"name": "cnn"},
     "mobilenet_v2": {"name": "mobilenet_v2", "width": 0.5},
 }
+TRAINS: Mapping[str, Mapping[str, Any]] = {
+    "cnn": TRAIN,
+    "mobilenet_v2": {**TRAIN, "optimizer": {"kind": "adamw", "lr": 0.003}},
+}
+"""The budget of every student; `mobilenet_v2` does not learn by the optimizer of `cnn` in three epochs."""
 
 ALONE = "alone"
 _STAGES = (("relu1", "layer1"), ("relu2", "layer2"), ("relu3", "layer3"))
@@ -143,7 +148,7 @@ class Cell:
         """Where the result stands; another recipe or another version of a library is another file."""
         packages = {name: version(name) for name in PACKAGES[self.lane]}
         extra = TORCHDISTILL if self.lane == "torchdistill" else ()
-        recipe = [STUDENTS[self.student], dict(self.options), DATA, TRAIN, TEACHER_TRAIN]
+        recipe = [STUDENTS[self.student], dict(self.options), DATA, TRAINS[self.student], TEACHER_TRAIN]
         return OUT / "cells" / f"{self.name}-{digest([asdict(self), recipe, packages, extra])}.json"
 
 
@@ -176,9 +181,9 @@ def spec(network: Mapping[str, Any], steps: Sequence[Mapping[str, Any]] = ()) ->
 def step(cell: Cell) -> dict[str, Any]:
     """The step of a spec that a cell is."""
     if cell.loss == ALONE:
-        return {"kind": "finetune", "train": TRAIN}
+        return {"kind": "finetune", "train": TRAINS[cell.student]}
     losses = [{"kind": "hard_label"}, {"kind": cell.loss, "weight": cell.weight, **cell.options}]
-    return {"kind": "distill", "train": TRAIN, "teacher": _teacher(cell), "losses": losses}
+    return {"kind": "distill", "train": TRAINS[cell.student], "teacher": _teacher(cell), "losses": losses}
 
 
 def _teacher(cell: Cell) -> dict[str, Any]:

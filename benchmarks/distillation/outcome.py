@@ -19,7 +19,7 @@ from cells import (
     SPEED_BOUND,
     TEACHER_TRAIN,
     TORCHDISTILL,
-    TRAIN,
+    TRAINS,
     WEIGHTS,
 )
 from summary import _commit, _provenance, difference  # benchmarks/pruning
@@ -85,7 +85,7 @@ def summarise(
         "commit": _commit(),
         "provenance": _provenance(),
         "peer": list(TORCHDISTILL),
-        "recipe": {"data": DATA, "teacher": TEACHER_TRAIN, "student": TRAIN, "losses": LOSSES},
+        "recipe": {"data": DATA, "teacher": TEACHER_TRAIN, "students": TRAINS, "losses": LOSSES},
         "bounds": bounds,
         "teachers": [{**one, "test": round(one["test"], 4)} for one in teachers],
         "gains": gains,

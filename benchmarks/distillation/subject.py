@@ -52,5 +52,5 @@ class Subject:
 
 
 def recipe(**changed: Any) -> TrainConfig:
-    """The budget of every student; `changed` replaces parts of it."""
+    """The budget of `cnn`; `changed` replaces parts of it."""
     return TrainConfig.model_validate({**TRAIN, **changed})
