@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -83,6 +84,20 @@ def test_another_student_is_pruned_taught_online_and_by_its_own_average(run, bac
     state = files.read_state(directory / "weights.safetensors")
     assert "layer3.2.conv2.weight" in state
     assert result.final.params == pruned.evidence["params"]["after"]
+
+
+def test_a_run_that_goes_on_behind_another_student_ends_with_the_same_bytes(run, tmp_path, baseline_cache):
+    directory, _, _ = run("torch", *CHAIN)
+    copied = tmp_path / "out" / "torch" / "seed-0"
+    shutil.copytree(directory, copied)
+    journal = files.read_json(copied / "journal.json")
+    files.write_json(copied / "journal.json", journal | {"steps": journal["steps"][:1]})
+    (copied / "result.json").unlink()
+    spec = directory.parents[2] / "spec.yaml"
+    done = paredown("run", spec, "--out", tmp_path / "out", env={"PAREDOWN_CACHE": str(baseline_cache)})
+    assert done.returncode == 0, done.stderr
+    for name in ("plan-1.json", "weights.safetensors"):
+        assert (copied / name).read_bytes() == (directory / name).read_bytes()
 
 
 def test_finished_runs_files_and_networks_of_the_other_framework_teach_together(run, backend):

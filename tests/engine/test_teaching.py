@@ -337,3 +337,11 @@ def test_another_file_of_the_same_name_makes_another_run(bench, tmp_path):
     first = given_files(spec, tmp_path)
     write_network(tmp_path / "teacher.onnx", classes=7)
     assert first != given_files(spec, tmp_path)
+
+
+def test_a_teacher_whose_head_nobody_trained_teaches_by_its_features_alone(bench):
+    teacher = {"kind": "zoo", "name": "resnet20", "weights": "pretrained"}
+    with pytest.raises(ModelError, match=r"outputs would be random: .*initialised anew"):
+        require_lessons(bench(teacher=teacher))
+    require_lessons(bench(teacher=teacher | {"train": {"epochs": 1}}))
+    require_lessons(bench(teacher=teacher, losses=[{"kind": "similarity", "taps": [{"student": "layer1"}]}]))

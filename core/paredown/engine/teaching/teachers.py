@@ -23,6 +23,7 @@ from paredown.spec.teachers import (
     OnnxTeacher,
     TeacherConfig,
     ZooTeacher,
+    is_trained,
 )
 
 
@@ -32,13 +33,14 @@ class Teacher:
 
     `model` is a network of this framework; None where core itself runs the teacher. `outputs` gives the outputs
     [batch, classes], float32, for a batch of images either way. `content` tells all that they depend on, as JSON
-    values; None before the teacher is trained.
+    values; None before the teacher is trained. `random` says which layers nobody trained, nor will.
     """
 
     title: str
     outputs: Callable[[FloatArray], FloatArray]
     model: Model | None = None
     content: Any = None
+    random: tuple[str, ...] = ()
 
 
 def make_teacher(bench: Workbench, config: TeacherConfig, baseline: State, place: str) -> Teacher:
@@ -62,7 +64,9 @@ def make_teacher(bench: Workbench, config: TeacherConfig, baseline: State, place
     if isinstance(config, BaselineTeacher):
         return _of_network(bench, bench.build(state=baseline), "baseline")
     if isinstance(config, ZooTeacher):
-        model, _ = prepared(bench, _recipe(bench, config))
+        model, notes = prepared(bench, _recipe(bench, config))
+        for note in notes:
+            bench.report("note", text=f"{_title(config)}: {note}")
         return _of_network(bench, model, _title(config))
     return _loaded(bench, config, place)
 
@@ -82,8 +86,9 @@ def check_teacher(bench: Workbench, config: TeacherConfig, place: str) -> Teache
         model = bench.build()
         return Teacher("baseline", _evaluated(bench, model), model)
     if isinstance(config, ZooTeacher):
-        model, _ = initialised(bench, _recipe(bench, config))
-        return Teacher(_title(config), _evaluated(bench, model), model)
+        model, notes = initialised(bench, _recipe(bench, config))
+        random = () if is_trained(config) else notes
+        return Teacher(_title(config), _evaluated(bench, model), model, random=random)
     return _loaded(bench, config, place)
 
 
@@ -91,8 +96,16 @@ def require_classes(bench: Workbench, teacher: Teacher, classes: int, place: str
     """Refuses a teacher whose outputs are not the student's.
 
     Raises:
-        ModelError: It does not take the images, or has another number of outputs.
+        ModelError: It does not take the images, has another number of outputs, or was never trained to give them.
     """
+    if teacher.random:
+        raise ModelError(
+            f"the teacher's outputs would be random: {teacher.random[0]}",
+            where=place,
+            value=teacher.title,
+            expected="weights for all of its layers",
+            remedy="add `train`, or compare features alone",
+        )
     images = np.zeros((2, *bench.input_shape), np.float32)
     try:
         found = teacher.outputs(images).shape
@@ -156,4 +169,6 @@ def _mean(members: list[Teacher]) -> Teacher:
         return np.asarray(np.mean(np.stack(answers), axis=0, dtype=np.float32))
 
     titles = ", ".join(member.title for member in members)
-    return Teacher(f"mean of {titles}", outputs, content={"mean": [member.content for member in members]})
+    random = tuple(note for member in members for note in member.random)
+    content = {"mean": [member.content for member in members]}
+    return Teacher(f"mean of {titles}", outputs, content=content, random=random)
