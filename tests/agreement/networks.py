@@ -36,6 +36,15 @@ DEPLOYED = ("resnet18", "mobilenet_v2")
 AT_224 = ("resnet18", "mobilenet_v2", "mobilenet_v3_small", "vgg11_bn")
 """Those whose files are compared at 224 pixels, by `make agreement`."""
 
+HALF = 0.5
+"""The width at which networks answer to images."""
+
+
+def at_widths(smallest: float) -> tuple[float, ...]:
+    """The widths at which a network that takes one is compared: its smallest among them, where it has one."""
+    return (*((smallest,) if smallest else ()), 0.35, HALF, 0.75, 1.4)
+
+
 EXACT = {
     f"{scope}-{criterion}": {"kind": "prune", "criterion": {"kind": criterion}, "scope": scope, "ratio": 0.5}
     for scope in ("global", "local")

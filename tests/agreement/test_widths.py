@@ -1,0 +1,66 @@
+"""One name and one width, one network: what a width multiplier leaves is the same in both frameworks."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from agreement.conftest import run_on_both
+from agreement.networks import FRAMEWORKS, at_widths
+
+from paredown.files import read_json
+from paredown.twins import WIDTHS
+
+CASES = [f"{network}@{width}" for network, smallest in WIDTHS.items() for width in at_widths(smallest)]
+TOLERANCE = 1e-4
+"""Of the greatest output."""
+
+CHANNELS = {
+    "cnn@0.35": [16, 24, 48],
+    "cnn@1.4": [48, 88, 176],
+    "resnet20@0.75": [16, *[16] * 3, *[24] * 3, *[48] * 3],
+    "mobilenet_v1@0.5": [16, 32, 64, 64, 128, 128, *[256] * 6, 512, 512],
+    "mobilenet_v1@1.4": [44, 89, 179, 179, 358, 358, *[716] * 6, 1433, 1433],
+    "mobilenet_v2@0.5": [16, 8, *[16] * 2, *[16] * 3, *[32] * 4, *[48] * 3, *[80] * 3, 160, 1280],
+    "mobilenet_v2@0.75": [24, 16, *[24] * 2, *[24] * 3, *[48] * 4, *[72] * 3, *[120] * 3, 240, 1280],
+    "mobilenet_v2@1.4": [48, 24, *[32] * 2, *[48] * 3, *[88] * 4, *[136] * 3, *[224] * 3, 448, 1792],
+    "mobilenet_v2_small@0.5": [8, 4, 8, 8, 8, 8, 8, 16, 16, 16, 24, 24, 40, 160],
+    "mobilenet_v3_small@0.75": [16, 16, *[24] * 2, *[32] * 3, *[40] * 2, *[72] * 3, 432],
+    "mobilenet_v3_large@0.5": [8, 8, *[16] * 2, *[24] * 3, *[40] * 4, *[56] * 2, *[80] * 3, 480],
+}
+"""By hand: what the stem, every block and the last convolution give."""
+
+BLOCK = re.compile(r"(blocks|features|layer\d)\.\d+|\w+")
+"""The part of a layer's name that says its block."""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, baseline_cache):
+    """By backend, the directory that `widths.py` filled."""
+    directories = {name: tmp_path_factory.mktemp(name) for name in FRAMEWORKS}
+    run_on_both("widths.py", directories, baseline_cache)
+    return directories
+
+
+@pytest.fixture(scope="module")
+def facts(built):
+    return {backend: read_json(directory / "widths.json") for backend, directory in built.items()}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_names_order_shapes_and_sizes_are_equal(facts, case):
+    assert facts["torch"][case] == facts["paddle"][case]
+
+
+@pytest.mark.parametrize("case", CHANNELS)
+def test_channels_are_those_of_the_rule(facts, case):
+    layers = facts["torch"][case]["layers"]
+    last = {BLOCK.match(name)[0]: shape[0] for name, kind, shape, *_ in layers if kind == "conv"}
+    assert list(last.values()) == CHANNELS[case]
+
+
+@pytest.mark.parametrize("network", WIDTHS)
+def test_equal_weights_give_equal_answers(built, network):
+    torch, paddle = (np.load(built[backend] / f"{network}.npy") for backend in FRAMEWORKS)
+    assert np.abs(torch - paddle).max() <= TOLERANCE * np.abs(torch).max()
