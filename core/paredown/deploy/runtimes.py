@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from paredown.contracts import BackendInfo, Runtime
-from paredown.deploy.writing.storage import TernaryStorage
 from paredown.spec.models import QuantizeStep, Spec
+
+if TYPE_CHECKING:
+    from paredown.deploy.writing.storage import TernaryStorage
 
 _TAKEN = ("kind", "calibration", "activations")
 """The fields of a quantization step that a runtime's own quantizer takes, or replaces by options of its own."""
