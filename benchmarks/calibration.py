@@ -174,7 +174,7 @@ def _cpu() -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--images", type=int, default=600)
+    parser.add_argument("--images", type=int, default=3000)
     parser.add_argument("--many", type=int, default=10_000)
     parser.add_argument("--only", default="")
     parser.add_argument("--memory", default="")

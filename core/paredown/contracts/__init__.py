@@ -1,0 +1,66 @@
+"""What crosses between core and plugins: small frozen records, and the protocols that objects of a plugin fulfil."""
+
+from __future__ import annotations
+
+from paredown.contracts.acting import ExportRequest, ExportResult, Outcome
+from paredown.contracts.announcing import BackendInfo, Component, StepKind
+from paredown.contracts.arrays import (
+    Array,
+    Axis,
+    Batch,
+    FloatArray,
+    IntArray,
+    LossFunction,
+    Model,
+    PointKey,
+    Split,
+    State,
+)
+from paredown.contracts.data import DataLoader, DataSplits, Task
+from paredown.contracts.measuring import Activity, Measurements, MeasureRequest
+from paredown.contracts.networks import Fold, LayerInfo, ModelSource, RunContext
+from paredown.contracts.quantizing import Corrected, CorrectionRun, Observer
+from paredown.contracts.runtimes import QuantizingRuntime, Runtime, Session
+from paredown.contracts.scoring import ChannelSlices, Criterion, WeightCriterion
+from paredown.contracts.training import Masking, Quantizing, TrainingRun
+
+__all__ = [
+    "Activity",
+    "Array",
+    "Axis",
+    "BackendInfo",
+    "Batch",
+    "ChannelSlices",
+    "Component",
+    "Corrected",
+    "CorrectionRun",
+    "Criterion",
+    "DataLoader",
+    "DataSplits",
+    "ExportRequest",
+    "ExportResult",
+    "FloatArray",
+    "Fold",
+    "IntArray",
+    "LayerInfo",
+    "LossFunction",
+    "Masking",
+    "MeasureRequest",
+    "Measurements",
+    "Model",
+    "ModelSource",
+    "Observer",
+    "Outcome",
+    "PointKey",
+    "Quantizing",
+    "QuantizingRuntime",
+    "RunContext",
+    "Runtime",
+    "Session",
+    "Split",
+    "State",
+    "StepKind",
+    "Task",
+    "TrainingRun",
+    "WeightCriterion",
+]

@@ -1,0 +1,72 @@
+"""What a plugin announces: components, kinds of step, backends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from paredown.spec.base import Frozen
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One named choice for a slot of the spec.
+
+    `slot` is the kind of component (`criterion`, `observer`, `correction`, `distill_loss`, `data`, `task`, `runtime`),
+    `config` the pydantic model of its options, narrowed on `kind`. `implementation` is `module:attribute`, imported
+    when it is first used. A backend that implements a component that somebody else declares gives `backend` and leaves
+    `config` None.
+
+    `granularities`, `weights` and `needs` are for criteria. `granularities` are those that it fits; `implementation`
+    scores channels (a `Criterion`), `weights` single weights (a `WeightCriterion`), and where `channel` is not among
+    the granularities `implementation` is the `WeightCriterion`. `needs` names what has to be measured: `gradients`,
+    `activations`; the options then have the whole numbers `samples` (how many training images are measured) and
+    `batch_size`.
+
+    `reads` says what a loss is given: the outputs of student and teacher, or of both a sequence of features, the maps
+    of the layers that the option `taps` names.
+
+    `distributions` are the packages that it needs and that come with no other part, `install` the exact command that
+    installs them.
+    """
+
+    slot: str
+    name: str
+    implementation: str
+    config: type[Frozen] | None = None
+    backend: str | None = None
+    granularities: tuple[Literal["channel", "weight", "n_m"], ...] = ("channel",)
+    weights: str | None = None
+    needs: tuple[Literal["gradients", "activations"], ...] = ()
+    reads: Literal["outputs", "features"] = "outputs"
+    distributions: tuple[str, ...] = ()
+    install: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepKind:
+    """A kind of step: its name and the model of its fields. Kinds that core does not own run through `apply_step`."""
+
+    name: str
+    config: type[Frozen]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """A backend, without importing its framework.
+
+    `distributions` are the packages that it needs, `install` the exact command that installs them, `models` the names
+    of the zoo that it can build, `base_class` the module and the name of the class that its networks are instances of,
+    `formats` what it can export besides ONNX, `widths` the networks of the zoo that it builds at other widths than 1,
+    with the smallest that each takes.
+    """
+
+    name: str
+    title: str
+    distributions: tuple[str, ...]
+    install: str
+    models: tuple[str, ...]
+    base_class: tuple[str, str]
+    formats: tuple[str, ...] = ()
+    widths: Mapping[str, float] = field(default_factory=dict)
