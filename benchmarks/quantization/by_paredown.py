@@ -42,14 +42,17 @@ def quantize(subject: Subject, cell: Cell) -> tuple[dict[str, Any], Path, float]
 def train(subject: Subject, cell: Cell) -> tuple[dict[str, Any], Path, float]:
     """Trains with fake quantization, as a spec's `finetune` with `during` does."""
     workbench, model = subject.workbench, subject.bench.baseline()
+    setting = QAT[cell.setting]
     inner = {
         "kind": "quantize",
         "mode": "qat",
-        "weights": dict(QAT[cell.setting]),
+        "weights": {"bits": setting["bits"]},
         "activations": {"observer": {"kind": "moving_average"}},
         "calibration": _CALIBRATION,
+        **{name: setting[name] for name in ("learned", "protect") if name in setting},
     }
-    step = _step(subject, {"kind": "finetune", "train": QAT_TRAIN, "during": [inner]})
+    training = {**QAT_TRAIN, "epochs": setting.get("epochs", QAT_TRAIN["epochs"])}
+    step = _step(subject, {"kind": "finetune", "train": training, "during": [inner]})
     directory = subject.directory / f"{cell.method}-{cell.setting}"
     files.make_directory(directory)
     # A graph that an interrupted try left would be taken for this training's.

@@ -58,10 +58,28 @@ QAT_TRAIN = {
     "optimizer": {"kind": "sgd", "momentum": 0.9, "weight_decay": 0.0001, "lr": 0.01},
     "schedule": {"kind": "cosine"},
 }
-QAT: Mapping[str, Mapping[str, Any]] = {"int8": {"bits": 8}, "int4": {"bits": 4}, "ternary": {"bits": 2}}
-QAT_BOUNDS = {"int4": -1.0, "ternary": -3.0}
+QAT: Mapping[str, Mapping[str, Any]] = {
+    "int8": {"bits": 8},
+    "int4": {"bits": 4},
+    "ternary": {"bits": 2},
+    "ternary-learned": {"bits": 2, "learned": True},
+    "ternary-learned-4-epochs": {"bits": 2, "learned": True, "epochs": 4},
+    "ternary-depthwise-float": {"bits": 2, "protect": [{"types": ["depthwise"]}]},
+}
+"""Widths of weights, and the controls of what ternary weights lose: what else of the step or the training differs."""
+QAT_BOUNDS = {"int4": -1.0, "ternary": -3.0, "ternary-learned": -3.0, "ternary-learned-4-epochs": -3.0}
 """Points of top-1 against fp32 that quantization-aware training may lose."""
-QAT_ON: Mapping[Lane, tuple[str, ...]] = {"torch": ("int8", "int4", "ternary"), "paddle": ("int8", "int4")}
+CONTROLS = ("ternary-learned", "ternary-learned-4-epochs", "ternary-depthwise-float")
+QAT_ON: Mapping[Lane, tuple[str, ...]] = {
+    "torch": ("int8", "int4", "ternary", *CONTROLS),
+    "paddle": ("int8", "int4"),
+}
+
+
+def networks_of(setting: str) -> tuple[str, ...]:
+    """The networks that a setting is for: `resnet20` has no depthwise convolutions to leave in float."""
+    return tuple(name for name in NETWORKS if (name, setting) != ("resnet20", "ternary-depthwise-float"))
+
 
 SPEED_NETWORKS = ("resnet18", "mobilenet_v2")
 SPEED_BOUND = 0.9
@@ -91,7 +109,7 @@ class Cell:
     def options(self) -> Any:
         """All that the setting stands for."""
         tables: Mapping[str, Mapping[str, Any]] = {
-            "paredown-qat": {name: {**weights, **QAT_TRAIN} for name, weights in QAT.items()},
+            "paredown-qat": {name: {**QAT_TRAIN, **weights} for name, weights in QAT.items()},
             "quantize_static": QUANTIZE_STATIC,
             "nncf": NNCF,
         }
@@ -126,7 +144,8 @@ def after_training() -> list[Cell]:
 
 def during_training() -> list[Cell]:
     """The cells that train with fake quantization."""
-    return _cells([(lane, "paredown-qat", settings) for lane, settings in QAT_ON.items()])
+    cells = _cells([(lane, "paredown-qat", settings) for lane, settings in QAT_ON.items()])
+    return [cell for cell in cells if cell.network in networks_of(cell.setting)]
 
 
 def _cells(kinds: list[tuple[Lane, str, tuple[str, ...]]]) -> list[Cell]:

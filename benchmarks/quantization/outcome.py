@@ -7,7 +7,20 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
-from cells import BASELINE, BATCH, DATA, DEFAULT, NETWORKS, QAT_BOUNDS, QAT_ON, QAT_TRAIN, SAMPLES, SEEDS, SPEED_BOUND
+from cells import (
+    BASELINE,
+    BATCH,
+    DATA,
+    DEFAULT,
+    NETWORKS,
+    QAT_BOUNDS,
+    QAT_ON,
+    QAT_TRAIN,
+    SAMPLES,
+    SEEDS,
+    SPEED_BOUND,
+    networks_of,
+)
 from summary import _commit, _provenance, difference  # benchmarks/pruning
 
 BOUND = -0.5
@@ -76,7 +89,7 @@ def _trained(results: Sequence[Result]) -> dict[str, Any]:
     for lane, settings in QAT_ON.items():
         for setting in settings:
             pairs = _pairs(results, (lane, "paredown-qat"), dict.fromkeys(NETWORKS, setting), "test")
-            if len(pairs) < len(NETWORKS) * len(SEEDS):
+            if len(pairs) < len(networks_of(setting)) * len(SEEDS):
                 continue
             fp32 = _pairs(results, (lane, "paredown-qat"), dict.fromkeys(NETWORKS, setting), "fp32")
             compared = _differences(pairs, fp32)
@@ -110,7 +123,8 @@ def _differences(first: Mapping[tuple[str, int], float], second: Mapping[tuple[s
     def over(networks: Sequence[str]) -> dict[str, Any]:
         return difference([100 * (first[key] - second[key]) for key in sorted(first) if key[0] in networks])
 
-    return {"all": over(NETWORKS), "by_network": {name: over((name,)) for name in NETWORKS}}
+    held = [name for name in NETWORKS if any(key[0] == name for key in first)]
+    return {"all": over(held), "by_network": {name: over((name,)) for name in held}}
 
 
 def verdict(found: Mapping[str, Any], bound: float) -> str:
