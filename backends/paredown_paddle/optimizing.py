@@ -73,7 +73,7 @@ class PreciseMomentum:
             parameter.clear_gradient(set_to_zero=False)
 
 
-def descend(optimizer: Any, model: Any, loss: Any, rate: float, bn_l1: float) -> None:
+def descend(optimizer: Any, model: Any, loss: Any, rate: float, bn_l1: float, scaler: Any) -> None:
     """One step down the gradient of a loss.
 
     Args:
@@ -82,12 +82,15 @@ def descend(optimizer: Any, model: Any, loss: Any, rate: float, bn_l1: float) ->
         loss: A scalar.
         rate: The learning rate of this step.
         bn_l1: The strength of the penalty on BatchNorm scales.
+        scaler: Of this optimizer; it scales the loss where gradients are float16, and skips a step that overflows.
     """
     optimizer.set_lr(rate)
-    loss.backward()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
     if bn_l1:
         _add_l1_slope(model, bn_l1)
-    optimizer.step()
+    scaler.step(optimizer)
+    scaler.update()
     optimizer.clear_grad()
 
 

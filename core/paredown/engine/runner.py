@@ -76,7 +76,7 @@ def run_one(
         return read_result(directory)
     files.sweep(directory)
     files.write_json(directory / SPEC, spec.model_dump(mode="json"))
-    context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir)
+    context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir, amp=spec.run.amp)
     bench = Workbench(manager, backend, spec, context, report)
     baseline, final = _work(bench, journal)
     deployment = deploy(bench, baseline, final, _quantized(bench, journal), directory)
