@@ -14,7 +14,7 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 HERE = Path(__file__).parent
 FRAMEWORKS = ("torch", "paddle")
-ONE_WORKER = (*FRAMEWORKS, "agreement")
+ONE_WORKER = (*FRAMEWORKS, "agreement", "cli")
 """Directories whose tests share a process: a framework's, and those that compare what is made once a session."""
 
 

@@ -15,6 +15,7 @@ from paredown.plan import DistillPlan
 from paredown_paddle.divergence import diverged
 from paredown_paddle.framework import paddle, quiet
 from paredown_paddle.masks import Holder
+from paredown_paddle.mixed_precision import MixedPrecision
 from paredown_paddle.names import tensors
 from paredown_paddle.optimizing import descend, make_optimizer
 from paredown_paddle.quantized_training import QuantizedTraining
@@ -35,12 +36,15 @@ class _Training:
     projections: Projections
     teaching: Teaching
     taps: tuple[str, ...]
+    precision: MixedPrecision
+    scaler: Any
 
 
 def distill(model: Any, plan: DistillPlan, run: TrainingRun) -> Outcome:
     """Trains a network in place, and leaves it in evaluation mode; what is masked is zero whenever it is read.
 
-    The evidence holds `loss`, the mean over the steps of each epoch, and where a second student learns `peer_loss`.
+    The evidence holds `loss`, the mean over the steps of each epoch, where a second student learns `peer_loss`, and in
+    mixed precision the narrower dtype as `precision`.
     With `run.quantizing` the network computes with fake quantization while it trains, and is afterwards what it is:
     its parameters are the float ones. No hook stays in it. Dropout draws from the run's seed, so that a step gives the
     same after a restart; the generator is put back.
@@ -50,6 +54,7 @@ def distill(model: Any, plan: DistillPlan, run: TrainingRun) -> Outcome:
         PlanError: When a mask has no parameter of its name and shape, or a tap or quantization point does not fit.
         TrainingDiverged: When the loss is no longer a finite number, and says at which epoch and step; or when a
             tensor of the network is not, after an epoch.
+        UnsupportedError: When mixed precision is asked for on a CPU.
     """
     if run.dtype == "float64":
         model.to(dtype="float64")
@@ -71,6 +76,7 @@ def distill(model: Any, plan: DistillPlan, run: TrainingRun) -> Outcome:
         if run.dtype == "float64":
             model.to(dtype="float32")
     evidence: dict[str, Any] = {"loss": losses} | ({"peer_loss": peer_losses} if peer_losses else {})
+    evidence |= {"precision": training.precision.name} if training.precision.name else {}
     return Outcome(model, evidence, training.quantized.learned())
 
 
@@ -83,7 +89,9 @@ def _begin(model: Any, lesson: Lesson) -> _Training:
     taught_by_itself = run.way == "online" or (run.way == "self" and run.average is None)
     taps = tuple(dict.fromkeys((*own, *teachers))) if taught_by_itself else own
     holder = Holder(model, run.masking)
-    return _Training(model, lesson, optimizer, holder, quantized, projections, make_teaching(model, lesson), taps)
+    precision = MixedPrecision(enabled=run.amp)
+    teaching, scaler = make_teaching(model, lesson, precision), precision.scaler()
+    return _Training(model, lesson, optimizer, holder, quantized, projections, teaching, taps, precision, scaler)
 
 
 def _epoch(training: _Training, epoch: int) -> float:
@@ -126,11 +134,12 @@ def _step(training: _Training, batch: Batch, position: int, where: str) -> float
     step = Step(tuple(lesson.weights(position)), lesson.run.learning_rate(position), where)
     training.holder.before_step(position)
     training.quantized.before_step(position)
-    with captured(training.model, training.taps) as found, training.quantized.applied():
-        student = Answer(training.model(batch.images), found)
+    with captured(training.model, training.taps) as found, training.quantized.applied(), training.precision.forward():
+        outputs = training.model(batch.images)
+    student = Answer(outputs, found).through(training.precision.given)
     taught = training.teaching.answer(batch, student)
     loss = lesson.loss(step.weights, student, taught, batch.labels, training.projections)
-    descend(training.optimizer, training.model, loss, step.rate, lesson.plan.bn_l1)
+    descend(training.optimizer, training.model, loss, step.rate, lesson.plan.bn_l1, training.scaler)
     training.holder.hold()
     training.quantized.hold()
     value = float(loss)

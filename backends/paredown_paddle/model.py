@@ -10,6 +10,7 @@ import numpy as np
 from paredown.contracts import Array, FloatArray, ModelSource, RunContext, State
 from paredown.errors import ParedownError, Problem, UnsupportedError, WeightsError
 from paredown_paddle.framework import paddle
+from paredown_paddle.mixed_precision import require_gpu
 from paredown_paddle.modes import evaluating
 from paredown_paddle.names import tensors
 from paredown_paddle.pretrained import load_pretrained
@@ -21,10 +22,12 @@ def load(source: ModelSource, run: RunContext) -> Any:
 
     Raises:
         ModelError: When the zoo has no such network.
-        UnsupportedError: When a GPU is asked for and this Paddle sees none.
+        UnsupportedError: When a GPU, or mixed precision, is asked for and this Paddle sees no GPU.
         WeightsError: When pretrained weights are asked for and cannot be had.
     """
     paddle.set_device(_device(run.device))
+    if run.amp:
+        require_gpu()
     paddle.seed(run.seed)
     model = build(source, run.seed)
     if source.pretrained:

@@ -56,6 +56,7 @@ def register_backend() -> BackendInfo:
         models=(*OWN, *SHARED),
         base_class=("paddle.nn", "Layer"),
         formats=("paddle", "paddle_old_ir"),
+        amp=("gpu",),
         widths=WIDTHS,
     )
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from paredown_paddle.divergence import diverged
 from paredown_paddle.framework import paddle
+from paredown_paddle.mixed_precision import MixedPrecision
 from paredown_paddle.modes import evaluating
 from paredown_paddle.names import tensors
 from paredown_paddle.optimizing import descend, make_optimizer
@@ -46,20 +47,21 @@ class Teaching(Protocol):
         ...
 
 
-def make_teaching(model: Any, lesson: Lesson) -> Teaching:
+def make_teaching(model: Any, lesson: Lesson, precision: MixedPrecision) -> Teaching:
     """What teaches by the run's `way`; a copy of the student is made here."""
     run = lesson.run
     if run.way == "online":
-        return Peer(run.peer, lesson)
+        return Peer(run.peer, lesson, precision)
     if run.way == "self":
-        return OwnLayers() if run.average is None else Average(model, lesson, run.average)
-    return Teacher(lesson)
+        return OwnLayers() if run.average is None else Average(model, lesson, run.average, precision)
+    return Teacher(lesson, precision)
 
 
 class Teacher:
     """A teacher that is never changed, or the outputs that core has; nothing where there is neither."""
 
-    def __init__(self, lesson: Lesson) -> None:
+    def __init__(self, lesson: Lesson, precision: MixedPrecision) -> None:
+        self._precision = precision
         self._model: Any = lesson.run.teacher
         if self._model is not None and lesson.run.dtype == "float64":
             self._model = copy.deepcopy(self._model).to(dtype="float64")
@@ -69,7 +71,7 @@ class Teacher:
         """What the teacher gives."""
         if batch.taught is not None:
             return Answer(batch.taught)
-        return None if self._model is None else _watched(self._model, self._taps, batch.images)
+        return None if self._model is None else _watched(self._model, self._taps, batch.images, self._precision)
 
     def after_step(self, batch: Batch, student: Answer, step: Step) -> None:
         """It stays as it is."""
@@ -89,14 +91,14 @@ class OwnLayers:
 class Average:
     """The moving average of the student's parameters (Tarvainen and Valpola, 2017, "Mean Teacher")."""
 
-    def __init__(self, model: Any, lesson: Lesson, average: float) -> None:
-        self._student, self._kept, self._taps = model, average, lesson.taps[1]
+    def __init__(self, model: Any, lesson: Lesson, average: float, precision: MixedPrecision) -> None:
+        self._student, self._kept, self._taps, self._precision = model, average, lesson.taps[1], precision
         self.model = copy.deepcopy(model)
         self.model.eval()
 
     def answer(self, batch: Batch, student: Answer) -> Answer | None:  # noqa: ARG002 - one signature
         """What the average gives."""
-        return _watched(self.model, self._taps, batch.images)
+        return _watched(self.model, self._taps, batch.images, self._precision)
 
     def after_step(self, batch: Batch, student: Answer, step: Step) -> None:  # noqa: ARG002 - one signature
         """Moves the average: average = d * average + (1 - d) * parameter; buffers are copied."""
@@ -113,9 +115,9 @@ class Average:
 class Peer:
     """A second student, which learns from the first as the first from it (Zhang et al., 2018)."""
 
-    def __init__(self, model: Any, lesson: Lesson) -> None:
+    def __init__(self, model: Any, lesson: Lesson, precision: MixedPrecision) -> None:
         run = lesson.run
-        self.model, self._lesson = model, lesson
+        self.model, self._lesson, self._precision, self._scaler = model, lesson, precision, precision.scaler()
         if run.dtype == "float64":
             model.to(dtype="float64")
         self._taps = tuple(dict.fromkeys((*lesson.taps[0], *lesson.taps[1])))
@@ -127,8 +129,9 @@ class Peer:
     def answer(self, batch: Batch, student: Answer) -> Answer | None:  # noqa: ARG002 - one signature
         """What the peer gives."""
         self.model.train()
-        with captured(self.model, self._taps) as found:
-            self._own = Answer(self.model(batch.images), found)
+        with captured(self.model, self._taps) as found, self._precision.forward():
+            outputs = self.model(batch.images)
+        self._own = Answer(outputs, found).through(self._precision.given)
         return self._own.detached()
 
     def after_step(self, batch: Batch, student: Answer, step: Step) -> None:
@@ -142,9 +145,10 @@ class Peer:
         if not math.isfinite(value):
             raise diverged(f"{step.where}, the second student", str(value))
         self.losses.append(value)
-        descend(self._optimizer, self.model, loss, step.rate, self._lesson.plan.bn_l1)
+        descend(self._optimizer, self.model, loss, step.rate, self._lesson.plan.bn_l1, self._scaler)
 
 
-def _watched(model: Any, taps: tuple[str, ...], images: Any) -> Answer:
-    with evaluating(model), paddle.no_grad(), captured(model, taps) as found:
-        return Answer(model(images), found)
+def _watched(model: Any, taps: tuple[str, ...], images: Any, precision: MixedPrecision) -> Answer:
+    with evaluating(model), paddle.no_grad(), captured(model, taps) as found, precision.forward():
+        outputs = model(images)
+    return Answer(outputs, found).through(precision.given)

@@ -16,6 +16,7 @@ from paredown.contracts import Outcome, TrainingRun
 from paredown.errors import DataError
 from paredown.plan import DistillPlan
 from paredown_torch.masking import HeldMasks
+from paredown_torch.mixed_precision import MixedPrecision
 from paredown_torch.model import device_of, evaluation_mode
 from paredown_torch.optimizing import descend, make_optimizer
 from paredown_torch.quantized_training import QuantizedStudent
@@ -36,12 +37,15 @@ class _Loop:
     projections: Projections
     teaching: Teaching
     taps: tuple[str, ...]
+    precision: MixedPrecision
+    scaler: torch.amp.GradScaler
 
 
 def distill(model: nn.Module, plan: DistillPlan, run: TrainingRun) -> Outcome:
     """Trains a network in place and leaves it in evaluation mode.
 
-    The evidence holds `loss`, the mean over the steps of each epoch, and where a second student learns `peer_loss`.
+    The evidence holds `loss`, the mean over the steps of each epoch, where a second student learns `peer_loss`, and in
+    mixed precision the narrower dtype as `precision`.
     Masked weights are zero before the first step and after every step; no mask, no hook and no fake quantization stays
     in the network. Dropout draws from the run's seed and leaves the caller's generator alone, so that the same run
     gives the same weights.
@@ -72,6 +76,7 @@ def distill(model: nn.Module, plan: DistillPlan, run: TrainingRun) -> Outcome:
             if precise:
                 model.float()
     evidence: dict[str, Any] = {"loss": history} | ({"peer_loss": peer_history} if peer_history else {})
+    evidence |= {"precision": loop.precision.name} if loop.precision.name else {}
     return Outcome(model, evidence, {} if loop.quantized is None else loop.quantized.learned())
 
 
@@ -84,8 +89,10 @@ def _begin(model: nn.Module, lesson: Lesson) -> _Loop:
     own, teachers = lesson.taps
     taught_by_itself = run.way == "online" or (run.way == "self" and run.average is None)
     taps = tuple(dict.fromkeys((*own, *teachers))) if taught_by_itself else own
-    teaching = make_teaching(model, lesson, projections)
-    return _Loop(model, lesson, optimizer, masks, quantized, projections, teaching, taps)
+    precision = MixedPrecision(device_of(model), enabled=run.amp)
+    teaching = make_teaching(model, lesson, projections, precision)
+    scaler = precision.scaler()
+    return _Loop(model, lesson, optimizer, masks, quantized, projections, teaching, taps, precision, scaler)
 
 
 def _epoch(loop: _Loop, epoch: int) -> float:
@@ -118,7 +125,7 @@ def _step(loop: _Loop, batch: Batch, position: int, where: str) -> float:
     taught = loop.teaching.answer(batch, student)
     loss = lesson.loss(step.weights, student, taught, batch.labels, loop.projections)
     value = finite(loss, where)
-    descend(loop.optimizer, loop.model, loss, step.rate, lesson.plan.bn_l1)
+    descend(loop.optimizer, loop.model, loss, step.rate, lesson.plan.bn_l1, loop.scaler)
     if loop.masks is not None:
         loop.masks.hold()
     if loop.quantized is not None:
@@ -128,9 +135,9 @@ def _step(loop: _Loop, batch: Batch, position: int, where: str) -> float:
 
 
 def _answer(loop: _Loop, batch: Batch) -> Answer:
-    with captured(loop.model, loop.taps) as found:
+    with captured(loop.model, loop.taps) as found, loop.precision.forward():
         outputs = loop.model(batch.images) if loop.quantized is None else loop.quantized.forward(batch.images)
-    return Answer(outputs, found)
+    return Answer(outputs, found).through(loop.precision.given)
 
 
 def _like(lesson: Lesson, model: nn.Module) -> torch.Tensor:

@@ -34,7 +34,14 @@ def make_optimizer(
     return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay)
 
 
-def descend(optimizer: torch.optim.Optimizer, model: nn.Module, loss: torch.Tensor, rate: float, bn_l1: float) -> None:
+def descend(
+    optimizer: torch.optim.Optimizer,
+    model: nn.Module,
+    loss: torch.Tensor,
+    rate: float,
+    bn_l1: float,
+    scaler: torch.amp.GradScaler,
+) -> None:
     """One step down the gradient of a loss.
 
     Args:
@@ -43,14 +50,17 @@ def descend(optimizer: torch.optim.Optimizer, model: nn.Module, loss: torch.Tens
         loss: A scalar.
         rate: The learning rate of this step.
         bn_l1: The strength of the penalty on BatchNorm scales.
+        scaler: Of this optimizer; it scales the loss where gradients are float16, and skips a step that overflows.
     """
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
+    scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch does not type it
+    scaler.unscale_(optimizer)
     if bn_l1:
         _penalise_scales(model, bn_l1)
-    optimizer.step()
+    scaler.step(optimizer)
+    scaler.update()
 
 
 @torch.no_grad()

@@ -57,6 +57,7 @@ def register_backend() -> BackendInfo:
         models=NAMES,
         base_class=("torch.nn", "Module"),
         formats=("torch",),
+        amp=("cpu", "gpu"),
         widths=WIDTHS,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,8 +23,12 @@ class Answer:
 
     def detached(self) -> Answer:
         """The same numbers, through which nothing learns."""
-        outputs = None if self.outputs is None else self.outputs.detach()
-        return Answer(outputs, {name: values.detach() for name, values in self.taps.items()})
+        return self.through(torch.Tensor.detach)
+
+    def through(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Answer:
+        """What a function gives for each tensor."""
+        outputs = None if self.outputs is None else function(self.outputs)
+        return Answer(outputs, {name: function(values) for name, values in self.taps.items()})
 
 
 class Projections:

@@ -38,10 +38,11 @@ def captured(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, torch
     Raises:
         PlanError: The network has no layer of one of these names.
     """
-    modules = dict(model.named_modules())
+    asked = tuple(dict.fromkeys(names))
+    modules = dict(model.named_modules()) if asked else {}
     found: dict[str, torch.Tensor] = {}
     with contextlib.ExitStack() as stack:
-        for name in dict.fromkeys(names):
+        for name in asked:
             module = _named(modules, name)
             stack.callback(module.register_forward_hook(partial(_keep, found, name)).remove)
         yield found

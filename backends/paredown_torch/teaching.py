@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from paredown.errors import TrainingDiverged
+from paredown_torch.mixed_precision import MixedPrecision
 from paredown_torch.model import tensors
 from paredown_torch.optimizing import descend, make_optimizer
 from paredown_torch.quantized_training import STEADIER
@@ -48,21 +49,22 @@ class Teaching(Protocol):
         ...
 
 
-def make_teaching(model: nn.Module, lesson: Lesson, projections: Projections) -> Teaching:
+def make_teaching(model: nn.Module, lesson: Lesson, projections: Projections, precision: MixedPrecision) -> Teaching:
     """What teaches by the run's `way`; a copy of the student is made here."""
     run = lesson.run
     if run.way == "online":
         assert run.peer is not None, "core gives an online training its peer"
-        return Peer(run.peer, lesson, projections)
+        return Peer(run.peer, lesson, projections, precision)
     if run.way == "self":
-        return OwnLayers() if run.average is None else Average(model, lesson, run.average)
-    return Teacher(lesson)
+        return OwnLayers() if run.average is None else Average(model, lesson, run.average, precision)
+    return Teacher(lesson, precision)
 
 
 class Teacher:
     """A teacher that is never changed, or the outputs that core has; nothing where there is neither."""
 
-    def __init__(self, lesson: Lesson) -> None:
+    def __init__(self, lesson: Lesson, precision: MixedPrecision) -> None:
+        self._precision = precision
         self._model: nn.Module | None = lesson.run.teacher
         if self._model is not None and lesson.run.dtype == "float64":
             self._model = copy.deepcopy(self._model).double()
@@ -72,7 +74,7 @@ class Teacher:
         """What the teacher gives."""
         if batch.taught is not None:
             return Answer(batch.taught)
-        return None if self._model is None else _watched(self._model, self._taps, batch.images)
+        return None if self._model is None else _watched(self._model, self._taps, batch.images, self._precision)
 
     def after_step(self, batch: Batch, student: Answer, step: Step) -> None:
         """It stays as it is."""
@@ -92,13 +94,13 @@ class OwnLayers:
 class Average:
     """The moving average of the student's parameters (Tarvainen and Valpola, 2017, "Mean Teacher")."""
 
-    def __init__(self, model: nn.Module, lesson: Lesson, average: float) -> None:
-        self._student, self._kept, self._taps = model, average, lesson.taps[1]
+    def __init__(self, model: nn.Module, lesson: Lesson, average: float, precision: MixedPrecision) -> None:
+        self._student, self._kept, self._taps, self._precision = model, average, lesson.taps[1], precision
         self.model = copy.deepcopy(model).eval()
 
     def answer(self, batch: Batch, student: Answer) -> Answer | None:  # noqa: ARG002 - one signature
         """What the average gives."""
-        return _watched(self.model, self._taps, batch.images)
+        return _watched(self.model, self._taps, batch.images, self._precision)
 
     @torch.no_grad()
     def after_step(self, batch: Batch, student: Answer, step: Step) -> None:  # noqa: ARG002 - one signature
@@ -115,8 +117,8 @@ class Average:
 class Peer:
     """A second student, which learns from the first as the first from it (Zhang et al., 2018)."""
 
-    def __init__(self, model: nn.Module, lesson: Lesson, projections: Projections) -> None:
-        self.model, self._lesson = model, lesson
+    def __init__(self, model: nn.Module, lesson: Lesson, projections: Projections, precision: MixedPrecision) -> None:
+        self.model, self._lesson, self._precision, self._scaler = model, lesson, precision, precision.scaler()
         if lesson.run.dtype == "float64":
             model.double()
         self._taps = tuple(dict.fromkeys((*lesson.taps[0], *lesson.taps[1])))
@@ -128,8 +130,9 @@ class Peer:
 
     def answer(self, batch: Batch, student: Answer) -> Answer | None:  # noqa: ARG002 - one signature
         """What the peer gives."""
-        with captured(self.model, self._taps) as found:
-            self._own = Answer(self.model(batch.images), found)
+        with captured(self.model, self._taps) as found, self._precision.forward():
+            outputs = self.model(batch.images)
+        self._own = Answer(outputs, found).through(self._precision.given)
         return self._own.detached()
 
     def after_step(self, batch: Batch, student: Answer, step: Step) -> None:
@@ -140,7 +143,7 @@ class Peer:
         """
         loss = self._lesson.loss(step.weights, self._own, student.detached(), batch.labels, self._projections)
         self.losses.append(finite(loss, f"{step.where}, the second student"))
-        descend(self._optimizer, self.model, loss, step.rate, self._lesson.plan.bn_l1)
+        descend(self._optimizer, self.model, loss, step.rate, self._lesson.plan.bn_l1, self._scaler)
 
 
 def finite(loss: torch.Tensor, where: str) -> float:
@@ -155,6 +158,7 @@ def finite(loss: torch.Tensor, where: str) -> float:
     raise TrainingDiverged(f"the training loss is {value}", where=where, expected="a finite number", remedy=STEADIER)
 
 
-def _watched(model: nn.Module, taps: tuple[str, ...], images: torch.Tensor) -> Answer:
-    with torch.no_grad(), captured(model, taps) as found:
-        return Answer(model(images), found)
+def _watched(model: nn.Module, taps: tuple[str, ...], images: torch.Tensor, precision: MixedPrecision) -> Answer:
+    with torch.no_grad(), captured(model, taps) as found, precision.forward():
+        outputs = model(images)
+    return Answer(outputs, found).through(precision.given)

@@ -157,7 +157,12 @@ def compress(
         manager,
         backend,
         checked,
-        RunContext(seed=checked.seeds[0], device=checked.run.device, base_dir=_base_directory(spec)),
+        RunContext(
+            seed=checked.seeds[0],
+            device=checked.run.device,
+            base_dir=_base_directory(spec),
+            amp=checked.run.amp,
+        ),
         model=model,
         loaders={"train": train, "validation": validation, "test": validation if test is None else test},
     )

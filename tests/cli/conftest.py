@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -97,7 +98,7 @@ def plant(tmp_path_factory) -> Callable[..., dict[str, str]]:
         metadata.mkdir()
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-plugin\nVersion: 1.0\n")
         (metadata / "entry_points.txt").write_text(f"[paredown]\n{name} = {name}_plugin\n")
-        return {"PYTHONPATH": str(site)}
+        return {"PYTHONPATH": os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH"))))}
 
     return plant
 

@@ -1,4 +1,4 @@
-"""Distillation through the command, on both backends: every kind of teacher, other students, every way."""
+"""Distillation in whole runs, on both backends: every kind of teacher, other students, every way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from helpers import DISTILL, PRUNE, paredown, small_spec, write_spec
 
 from paredown import files
 from paredown.plan import DistillPlan
-from paredown.results import RunResult
 
 ANY_LOSS = {"runtime": {"kind": "onnxruntime"}, "max_metric_drop": 1.0, "prefer": "size"}
 OTHER = {"torch": "paddle", "paddle": "torch"}
@@ -25,21 +24,15 @@ FEATURES = [
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, baseline_cache):
-    """Runs steps on one backend, each set once; returns the directory, the result and what was said."""
+def run(tmp_path_factory, runners):
+    """Runs steps on one backend, each set once; returns the directory, the result and the notes."""
     done = {}
 
     def perform(backend, *steps):
         key = json.dumps([backend, steps])
         if key not in done:
-            place = tmp_path_factory.mktemp(backend)
-            spec = write_spec(place / "spec.yaml", small_spec(steps=list(steps), deploy=ANY_LOSS))
-            environment = {"PAREDOWN_CACHE": str(baseline_cache)}
-            ended = paredown("run", spec, "--backend", backend, "--out", place / "out", env=environment)
-            assert ended.returncode == 0, ended.stderr
-            directory = place / "out" / backend / "seed-0"
-            result = RunResult.model_validate_json((directory / "result.json").read_text())
-            done[key] = directory, result, ended.stderr
+            spec = small_spec(steps=list(steps), deploy=ANY_LOSS)
+            done[key] = runners[backend].run(spec, tmp_path_factory.mktemp(backend))
         return done[key]
 
     return perform
@@ -68,8 +61,8 @@ def test_a_zoo_teacher_with_features_is_trained_once_for_all_its_students(run, b
     assert plan.teacher == "zoo resnet20"
     assert [tap.teacher for tap in plan.losses[0].taps] == ["layer1", "layer2"]
     assert plan.losses[0].schedule.end == 0.0
-    _, _, said = run(backend, DISTILL | {"teacher": ZOO})
-    assert "teacher resnet20: trained before, taken from the cache" in said
+    _, _, notes = run(backend, DISTILL | {"teacher": ZOO})
+    assert "teacher resnet20: trained before, taken from the cache" in notes
 
 
 def test_another_student_is_pruned_taught_online_and_by_its_own_average(run, backend):
@@ -86,16 +79,14 @@ def test_another_student_is_pruned_taught_online_and_by_its_own_average(run, bac
     assert result.final.params == pruned.evidence["params"]["after"]
 
 
-def test_a_run_that_goes_on_behind_another_student_ends_with_the_same_bytes(run, tmp_path, baseline_cache):
+def test_a_run_that_goes_on_behind_another_student_ends_with_the_same_bytes(run, runners, tmp_path):
     directory, _, _ = run("torch", *CHAIN)
-    copied = tmp_path / "out" / "torch" / "seed-0"
+    copied = tmp_path / "torch" / "seed-0"
     shutil.copytree(directory, copied)
     journal = files.read_json(copied / "journal.json")
     files.write_json(copied / "journal.json", journal | {"steps": journal["steps"][:1]})
     (copied / "result.json").unlink()
-    spec = directory.parents[2] / "spec.yaml"
-    done = paredown("run", spec, "--out", tmp_path / "out", env={"PAREDOWN_CACHE": str(baseline_cache)})
-    assert done.returncode == 0, done.stderr
+    runners["torch"].run(small_spec(steps=list(CHAIN), deploy=ANY_LOSS), tmp_path)
     for name in ("plan-1.json", "weights.safetensors"):
         assert (copied / name).read_bytes() == (directory / name).read_bytes()
 

@@ -1,17 +1,17 @@
-"""Pruning through the command: targets, rounds, masks that last, and orders of steps, on both backends."""
+"""Pruning in whole runs: targets, rounds, masks that last, and orders of steps, on both backends."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnx
 import pytest
-from helpers import DISTILL, FINETUNE, PRUNE, QUANTIZE, paredown, small_spec, write_spec
+from helpers import DISTILL, FINETUNE, PRUNE, QUANTIZE, small_spec
 from onnx import numpy_helper
 
 from paredown import files
 from paredown.algorithms import masks
+from paredown.errors import ParedownError
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan
-from paredown.results import RunResult
 
 ANY_LOSS = {"runtime": {"kind": "onnxruntime"}, "max_metric_drop": 1.0, "prefer": "size"}
 MOMENTUM = {"kind": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}
@@ -20,17 +20,13 @@ LAST = "weights.safetensors"
 
 
 @pytest.fixture(scope="module", params=["torch", "paddle"])
-def run(request, tmp_path_factory, baseline_cache):
+def run(request, tmp_path_factory, runners):
     """Runs steps on one backend; returns the directory and the result."""
 
     def perform(*steps, **changes):
-        place = tmp_path_factory.mktemp(request.param)
-        spec = write_spec(place / "spec.yaml", small_spec(steps=list(steps), deploy=ANY_LOSS, **changes))
-        environment = {"PAREDOWN_CACHE": str(baseline_cache)}
-        done = paredown("run", spec, "--backend", request.param, "--out", place / "out", env=environment)
-        assert done.returncode == 0, done.stderr
-        directory = place / "out" / request.param / "seed-0"
-        return directory, RunResult.model_validate_json((directory / "result.json").read_text())
+        spec = small_spec(steps=list(steps), deploy=ANY_LOSS, **changes)
+        directory, result, _ = runners[request.param].run(spec, tmp_path_factory.mktemp(request.param))
+        return directory, result
 
     return perform
 
@@ -154,10 +150,7 @@ def test_overrides_and_protected_layers_have_their_own_share(run):
         ({"kind": "prune", "granularity": "n_m", "n": 2, "m": 7, "criterion": {"kind": "l1"}}, "fits no layer"),
     ],
 )
-def test_what_cannot_be_done_is_one_clear_error_and_no_result(tmp_path, baseline_cache, step, expected):
-    spec = write_spec(tmp_path / "spec.yaml", small_spec(steps=[step]))
-    done = paredown("run", spec, "--out", tmp_path / "out", env={"PAREDOWN_CACHE": str(baseline_cache)})
-    assert done.returncode == 2, done.stderr
-    assert expected in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "out" / "torch" / "seed-0" / "result.json").exists()
+def test_what_cannot_be_done_is_one_clear_error_and_no_result(runners, tmp_path, step, expected):
+    with pytest.raises(ParedownError, match=expected):
+        runners["torch"].run(small_spec(steps=[step]), tmp_path)
+    assert not list(tmp_path.rglob("result.json"))

@@ -1,4 +1,4 @@
-"""Quantization through the command, on both backends: corrections, layers left in float, and training with it."""
+"""Quantization in whole runs, on both backends: corrections, layers left in float, and training with it."""
 
 from __future__ import annotations
 
@@ -6,28 +6,23 @@ from importlib.util import find_spec
 
 import onnx
 import pytest
-from helpers import DISTILL, paredown, small_spec, write_spec
+from helpers import DISTILL, small_spec
 
 from paredown import files
 from paredown.plan import DistillPlan, QuantPlan
-from paredown.results import RunResult
 
 ANY_LOSS = {"runtime": {"kind": "onnxruntime"}, "max_metric_drop": 1.0, "prefer": "size"}
 OBSERVED = {"observer": {"kind": "moving_average"}}
 
 
 @pytest.fixture(scope="module", params=["torch", "paddle"])
-def run(request, tmp_path_factory, baseline_cache):
+def run(request, tmp_path_factory, runners):
     """Runs steps on one backend; returns the directory and the result."""
 
     def perform(*steps, deploy=ANY_LOSS):
-        place = tmp_path_factory.mktemp(request.param)
-        spec = write_spec(place / "spec.yaml", small_spec(steps=list(steps), deploy=deploy))
-        environment = {"PAREDOWN_CACHE": str(baseline_cache)}
-        done = paredown("run", spec, "--backend", request.param, "--out", place / "out", env=environment)
-        assert done.returncode == 0, done.stderr
-        directory = place / "out" / request.param / "seed-0"
-        return directory, RunResult.model_validate_json((directory / "result.json").read_text())
+        spec = small_spec(steps=list(steps), deploy=deploy)
+        directory, result, _ = runners[request.param].run(spec, tmp_path_factory.mktemp(request.param))
+        return directory, result
 
     return perform
 

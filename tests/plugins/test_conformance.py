@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from paredown.testing import CriterionConformance, DataConformance, ObserverConformance
+from paredown_vision.digits import read_digits
 from paredown_vision.fashion_mnist import DEBIAN_DIRECTORY
 
 
@@ -30,3 +32,12 @@ class TestDigits(DataConformance):
 class TestFashionMnist(DataConformance):
     name = "fashion_mnist"
     options: ClassVar = {"limit": 2000}
+
+
+def test_the_digits_are_those_that_scikit_learn_reads():
+    from sklearn.datasets import load_digits
+
+    images, labels = read_digits()
+    expected = load_digits()
+    assert np.array_equal(images[:, 0], (expected.images / 16).astype(np.float32))
+    assert np.array_equal(labels, expected.target)

@@ -151,7 +151,7 @@ WRONG = [
     Wrong("planned task", "kind: classification", "kind: ¦detection", "task.kind", "`detection` is planned", "detection", "`classification`", "choose"),
     Wrong("planned data", "{kind: digits}", "{kind: ¦coco, path: x}", "data.kind", "`coco` is planned", "coco", "`digits`", "choose"),
     Wrong("planned model kind", "kind: zoo", "kind: ¦timm", "model.kind", "`timm` is planned", "timm", "`zoo`", "write `zoo`"),
-    Wrong("planned amp", "device: auto", "device: auto, ¦amp: false", "run.amp", "`amp` is planned and not built yet; built: device, threads", "false", "`device`", "remove `amp`"),
+    Wrong("amp as a word", "device: auto", "device: auto, amp: ¦bfloat16", "run.amp", "bool", "bfloat16", "", ""),
     Wrong("temperature zero", "temperature: 4.0", "temperature: ¦0", "steps[1].losses[0].temperature", "out of range", "0", "greater than 0", "default, 4"),
     Wrong("no losses", "losses: [{kind: kl, temperature: 4.0}, {kind: hard_label, weight: 0.3}]", "losses: ¦[]", "steps[1].losses", "too few", "[]", "at least 1", "write a list"),
     Wrong("losses of weight zero", "losses: [{kind: kl, temperature: 4.0}, {kind: hard_label, weight: 0.3}]", "losses: ¦[{kind: kl, weight: 0}]", "steps[1].losses", "weight 0", "kl", "above 0", "raise a weight"),

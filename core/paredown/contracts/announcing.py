@@ -59,7 +59,7 @@ class BackendInfo:
     `distributions` are the packages that it needs, `install` the exact command that installs them, `models` the names
     of the zoo that it can build, `base_class` the module and the name of the class that its networks are instances of,
     `formats` what it can export besides ONNX, `widths` the networks of the zoo that it builds at other widths than 1,
-    with the smallest that each takes.
+    with the smallest that each takes, `amp` the devices on which it trains in mixed precision.
     """
 
     name: str
@@ -70,3 +70,4 @@ class BackendInfo:
     base_class: tuple[str, str]
     formats: tuple[str, ...] = ()
     widths: Mapping[str, float] = field(default_factory=dict)
+    amp: tuple[Literal["cpu", "gpu"], ...] = ()

@@ -9,11 +9,15 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """Where a hook runs: the seed, the device (`cpu` or `gpu`), and the directory that relative paths start from."""
+    """Where a hook runs: the seed, the device, and the directory that relative paths start from.
+
+    With `amp` networks are loaded to train in mixed precision: a backend that has none on the device says so.
+    """
 
     seed: int = 0
     device: Literal["auto", "cpu", "gpu"] = "auto"
     base_dir: Path = field(default_factory=Path.cwd)
+    amp: bool = False
 
 
 @dataclass(frozen=True, slots=True)

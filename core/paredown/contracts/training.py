@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from paredown.contracts.arrays import Array, Batch, LossFunction, Model, PointKey, State
 from paredown.contracts.networks import Fold
+from paredown.errors import UnsupportedError
 from paredown.plan import QuantizationPoint, QuantizedTensor
 
 
@@ -113,6 +114,13 @@ class TrainingRun:
     term and the place of its tap. They learn with the student, without bias, as parameters of their own group, and are
     thrown away; those of the peer start from the same numbers. `dtype` is what the loop computes in; a network and a
     teacher that are given in float32 come back so.
+
+    With `amp` the forward passes of all networks compute in mixed precision: bfloat16 on a CPU, float16 with a scaled
+    loss on a GPU. Parameters, losses, projections, masks and the statistics of BatchNorm are float32. The evidence then
+    has the narrower dtype as `precision`. Core asks for it in no training with fake quantization.
+
+    Raises:
+        UnsupportedError: `amp` with float64.
     """
 
     batches: Callable[[int], Iterator[Batch]]
@@ -130,3 +138,14 @@ class TrainingRun:
     peer: Model | None = None
     average: float | None = None
     dtype: Literal["float32", "float64"] = "float32"
+    amp: bool = False
+
+    def __post_init__(self) -> None:
+        if self.amp and self.dtype == "float64":
+            raise UnsupportedError(
+                "mixed precision and float64 exclude each other",
+                where="TrainingRun.amp",
+                value="amp=True, dtype=float64",
+                expected="one of them",
+                remedy="leave out `amp` where a training is compared in float64",
+            )

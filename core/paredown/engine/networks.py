@@ -158,6 +158,7 @@ def _content_key(bench: Workbench, state: State, source: ModelSource, training: 
         "seed": bench.context.seed,
         "device": bench.context.device,
         "threads": thread_count(bench.spec.run),
+        "amp": bench.spec.run.amp,
         "data": digest(dict(zip(("images", "labels"), bench.split("train"), strict=True))),
         "state": digest(state),
     }

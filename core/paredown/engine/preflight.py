@@ -39,6 +39,7 @@ def problems(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
     found = [f"nothing implements the hook `{hook}`" for hook in hooks(spec) if not who_answers(manager, hook, backend)]
     found += [problem for network in _networks(spec) for problem in _of_network(manager, network, backend)]
     found += _of_runtime(manager, spec, backend)
+    found += _of_precision(manager, spec, backend)
     found += [
         f"the loss `{loss}` has no implementation"
         for loss in losses(manager, spec)
@@ -64,6 +65,14 @@ def _of_runtime(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
     except ComponentMissing as error:
         return (f"{error.problems[0].what}: {error.problems[0].remedy}",)
     return tuple(runtimes.problems(runtime, manager.backend(backend), spec))
+
+
+def _of_precision(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
+    """What keeps a backend from mixed precision, as far as that is known without its framework."""
+    has, device = manager.backend(backend).amp, spec.run.device
+    if not spec.run.amp or device in has or (has and device == "auto"):
+        return ()
+    return (f"it trains in mixed precision {f'on {has[0]} alone' if has else 'nowhere'}, and `run.amp` asks for it",)
 
 
 def hooks(spec: Spec) -> tuple[str, ...]:

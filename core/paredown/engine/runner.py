@@ -76,7 +76,7 @@ def run_one(
         return read_result(directory)
     files.sweep(directory)
     files.write_json(directory / SPEC, spec.model_dump(mode="json"))
-    context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir)
+    context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir, amp=spec.run.amp)
     bench = Workbench(manager, backend, spec, context, report)
     baseline, final = _work(bench, journal)
     deployment = deploy(bench, baseline, final, _quantized(bench, journal), directory)
@@ -146,8 +146,7 @@ def _take_steps(bench: Workbench, journal: Journal, model: Model) -> Model:
         kind = str(getattr(step, "kind", ""))
         bench.report("stage", text=f"step {index + 1} of {len(bench.spec.steps)}: {kind}")
         began = time.monotonic()
-        for stale in (directory / exporting.FINAL).parent.glob("*.onnx"):
-            stale.unlink()
+        _remove_stale(directory)
         root = _root(bench, journal)
         given = StepInput(model, start, index, directory, cuts_of(plans), masks, replayable, root)
         output = perform(bench, step, given)
@@ -159,6 +158,13 @@ def _take_steps(bench: Workbench, journal: Journal, model: Model) -> Model:
         bench.manager.on_step_end(bench.backend, step, copy.deepcopy(output.evidence))
     files.write_state(directory / WEIGHTS, bench.state(model))
     return model
+
+
+def _remove_stale(directory: Path) -> None:
+    """Removes the files that a step makes anew; the baseline's stays, for nothing changes the baseline."""
+    for file in (directory / exporting.FINAL).parent.glob("*.onnx"):
+        if file != directory / exporting.BASELINE:
+            file.unlink()
 
 
 def _root(bench: Workbench, journal: Journal) -> Root | None:

@@ -49,7 +49,13 @@ def run_sensitivity(
     """
     (step,) = spec.steps
     assert isinstance(step, PruneStep)
-    bench = Workbench(manager, backend, spec, RunContext(seed=seed, device=spec.run.device, base_dir=base_dir), report)
+    bench = Workbench(
+        manager,
+        backend,
+        spec,
+        RunContext(seed=seed, device=spec.run.device, base_dir=base_dir, amp=spec.run.amp),
+        report,
+    )
     bench.require_fit()
     report("stage", text="baseline")
     model, notes = prepare_baseline(bench)

@@ -85,6 +85,8 @@ def train(
         way=lessons.way,
         peer=lessons.peer,
         average=lessons.average,
+        # Fewer bits than the grid of a quantized tensor would hide what it rounds.
+        amp=bench.spec.run.amp and quantizing is None,
     )
     outcome = bench.manager.distill(bench.backend, model, plan, run)
     if masking is not None:

@@ -296,10 +296,11 @@ class DeployConfig(Frozen):
 
 
 class RunConfig(Frozen):
-    """Where and with how many threads to train. Measuring always uses one thread."""
+    """Where, with how many threads and how precisely to train. Measuring always uses one thread, and float32."""
 
     device: Literal["auto", "cpu", "gpu"] = "auto"
     threads: PositiveInt | Literal["auto"] = "auto"
+    amp: bool = False
 
 
 class Spec(Frozen):

@@ -16,7 +16,6 @@ PLANNED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
 
 PLANNED_FIELDS: dict[str, tuple[str, ...]] = {
     "FinetuneStep": ("soft_labels",),
-    "RunConfig": ("amp",),
     "Spec": ("backend_options",),
 }
 
