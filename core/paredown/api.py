@@ -11,9 +11,11 @@ from typing import Any
 from paredown import comparison as comparing
 from paredown.contracts import Model, RunContext
 from paredown.engine import artifact, runner
+from paredown.engine.code import require_code
 from paredown.engine.given import GivenWorkbench, Loader
 from paredown.engine.preflight import require_able
 from paredown.engine.processes import run_in_process
+from paredown.engine.trust import trusting
 from paredown.errors import ArtifactError, ModelError
 from paredown.manager import Manager
 from paredown.results import Comparison, RunResult
@@ -48,6 +50,7 @@ def run(
     seed: int | None = None,
     out: Path | str | None = None,
     fresh: bool = False,
+    trust: Sequence[str] = (),
 ) -> RunResult:
     """Runs a spec on one backend with one seed, in a process of its own.
 
@@ -57,6 +60,7 @@ def run(
         seed: The spec's first by default.
         out: Where everything is written; `paredown-out/NAME` by default.
         fresh: Forgets what `out` holds instead of going on from there.
+        trust: Modules and packages whose functions the spec may name to build its network.
 
     Raises:
         ParedownError: The input is wrong, the backend is missing, or it failed.
@@ -68,6 +72,7 @@ def run(
     require_choice(manager, checked, [chosen], [first_seed])
     manager.require_backend(chosen)
     require_able(manager, checked, chosen)
+    require_code(checked, [chosen], trusting(trust, _base_directory(spec)))
     return run_in_process(
         checked,
         chosen,
@@ -76,6 +81,7 @@ def run(
         base_dir=_base_directory(spec),
         fresh=fresh,
         on_event=lambda _: None,
+        trust=trust,
     )
 
 
@@ -87,6 +93,7 @@ def compare(
     out: Path | str | None = None,
     fresh: bool = False,
     listener: comparing.Listener | None = None,
+    trust: Sequence[str] = (),
 ) -> Comparison:
     """Runs a spec on several backends and seeds, and writes `compare.json` and `report.html`.
 
@@ -97,6 +104,7 @@ def compare(
         out: Where everything is written; `paredown-out/NAME` by default.
         fresh: Forgets what `out` holds instead of going on from there.
         listener: Is told of each run's events.
+        trust: Modules and packages whose functions the spec may name to build its network.
 
     Raises:
         ParedownError: The input is wrong. A backend that is missing or failed stands in the result's `failures`.
@@ -117,6 +125,7 @@ def compare(
         base_dir=_base_directory(spec),
         fresh=fresh,
         listener=listener,
+        trust=trust,
     )
     comparing.write_comparison(comparison, directory)
     write_report(comparison, directory, manager)
@@ -166,21 +175,24 @@ def compress(
     return Compressed(final, result, directory)
 
 
-def load(directory: Path | str, backend: str | None = None, *, model: Model = None) -> Model:
+def load(directory: Path | str, backend: str | None = None, *, model: Model = None, trust: Sequence[str] = ()) -> Model:
     """The compressed network of a run, rebuilt from base model, plans and weights, on any backend.
 
     Args:
         directory: The directory of one run, `OUT/BACKEND/seed-N`.
         backend: The backend to load it in; the one that made it by default.
         model: The uncompressed network, when it was given to `compress`: only the caller can build it. Not changed.
+        trust: Modules and packages whose functions the run's spec may name to build its network; what is not installed
+            is looked up in the current directory.
 
     Raises:
         ArtifactError: When a part is missing.
+        TrustError: The network is built by code that is not trusted.
         PlanError: When `model` is not the network that was compressed.
     """
     manager = Manager.discover()
     chosen = backend or (None if model is None else backend_of(model, manager))
-    return artifact.load(manager, Path(directory), chosen, model)
+    return artifact.load(manager, Path(directory), chosen, model, trusting(trust, Path.cwd()))
 
 
 def backend_of(model: Model, manager: Manager) -> str:
