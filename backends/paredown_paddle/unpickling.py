@@ -25,6 +25,10 @@ _ALLOWED = {
 """What a pickled NumPy array names; rebuilding one runs no code of the file's choice."""
 
 
+_OWN_TABLE = "StructuredToParameterName@@"
+"""Where paddle.save notes what it calls the arrays inside; it says nothing that the file's names do not."""
+
+
 class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
@@ -65,6 +69,8 @@ def _unpacked(content: Mapping[Any, Any]) -> dict[str, Any]:
     """Arrays in place of the pairs that paddle.save writes (its name, its array); older versions wrote arrays alone."""
     found: dict[str, Any] = {}
     for name, value in content.items():
+        if name == _OWN_TABLE:
+            continue
         if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], np.ndarray):
             value = value[1]  # noqa: PLW2901
         if isinstance(value, dict):
