@@ -25,6 +25,7 @@ COMMANDS = {
     "schema": "print the JSON Schema of specs, installed plugins included",
     "plugins": "list the plugins and what each brings",
     "doctor": "say what is installed, what is missing, and what mends it",
+    "zoo": "list the networks that a spec may name: what they cost, and who builds them",
     "export": "write the delivered network as onnx, torch or paddle",
 }
 
@@ -53,7 +54,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     _add_export(parsers["export"])
     for name in ("run", "compare", "sensitivity", "validate", "explain", "export"):
         _add_trust(parsers[name])
-    for name in ("run", "compare", "sensitivity", "validate", "explain", "plugins", "doctor", "export"):
+    for name in ("run", "compare", "sensitivity", "validate", "explain", "plugins", "doctor", "zoo", "export"):
         parsers[name].add_argument("--json", action="store_true", help="print JSON on standard output")
     return root, parsers
 
