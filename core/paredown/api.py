@@ -13,6 +13,7 @@ from paredown.contracts import Model, RunContext
 from paredown.engine import artifact, runner
 from paredown.engine.code import require_code
 from paredown.engine.given import GivenWorkbench, Loader
+from paredown.engine.own_measures import OwnLoss, OwnMetric
 from paredown.engine.preflight import require_able
 from paredown.engine.processes import run_in_process
 from paredown.engine.trust import trusting
@@ -139,6 +140,8 @@ def compress(
     train: Loader,
     validation: Loader,
     test: Loader | None = None,
+    loss: OwnLoss | None = None,
+    metric: OwnMetric | Mapping[str, OwnMetric] | None = None,
     out: Path | str | None = None,
 ) -> Compressed:
     """Compresses a network of the caller's with loaders of the caller's, in the caller's process.
@@ -152,6 +155,11 @@ def compress(
         train: Iterable of (images, labels), iterated once an epoch; images NCHW, labels whole numbers from 0.
         validation: The same, for choices.
         test: The same, for figures; `validation` stands in where it is not given, and the result's notes say so.
+        loss: A function of the outputs and labels of a batch, tensors of the framework, that returns a scalar. It
+            stands for `hard_label` everywhere: in training steps, and in the gradients of the criterion `taylor`.
+        metric: A function of the outputs and labels of a split, NumPy arrays, that returns a number, greater is better;
+            or several by name, the first for the bounds. It stands for the metrics of the spec's task. With `loss` and
+            `metric`, labels may be numbers of any shape, the batch axis first.
         out: Where plans, weights and ONNX files are written; `paredown-out/NAME` by default. Started over.
 
     Raises:
@@ -169,8 +177,15 @@ def compress(
         RunContext(seed=checked.seeds[0], device=checked.run.device, base_dir=_base_directory(spec)),
         model=model,
         loaders={"train": train, "validation": validation, "test": validation if test is None else test},
+        own_loss=loss,
+        own_metric=metric,
     )
-    notes = ("test figures are of the validation images: no test loader was given",) if test is None else ()
+    said = {
+        "test figures are of the validation images: no test loader was given": test is None,
+        "training and gradients use the loss that was given to compress": loss is not None,
+        "the metrics are those that were given to compress": metric is not None,
+    }
+    notes = tuple(note for note, is_so in said.items() if is_so)
     final, result = runner.run_given(bench, directory, notes)
     return Compressed(final, result, directory)
 

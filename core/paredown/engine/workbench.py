@@ -16,6 +16,7 @@ from paredown.contracts import (
     DataSplits,
     FloatArray,
     LayerInfo,
+    LossFunction,
     MeasureRequest,
     Model,
     ModelSource,
@@ -78,6 +79,11 @@ class Workbench:
         """The task, which knows the metrics."""
         task: Task = self.manager.registry.implementation("task", self.spec.task.kind)(self.spec.task)
         return task
+
+    def loss(self, kind: str) -> LossFunction:
+        """The backend's implementation of a kind of loss."""
+        loss: LossFunction = self.manager.registry.implementation("distill_loss", kind, backend=self.backend)
+        return loss
 
     @cached_property
     def runtime(self) -> Runtime:
