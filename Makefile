@@ -2,6 +2,7 @@
 # make test    sets everything up, runs all tests
 # make check   ruff, mypy, import-linter
 # make agreement  both frameworks' int8 files of networks at 224 pixels, bit by bit; int8 on every network of the zoo
+# make zoo     counts the figures of `paredown zoo`
 # make matrix  prunes every network of the zoo on both frameworks, writes the table of docs/networks.md
 SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := out
 
-.PHONY: demo test check format setup bench-slice bench-pruning bench-cutting bench-quantization bench-calibration bench-distillation agreement matrix clean
+.PHONY: demo test check format setup zoo bench-slice bench-pruning bench-cutting bench-quantization bench-calibration bench-distillation agreement matrix clean
 
 demo: setup
 	@$(BIN)/paredown compare examples/quickstart.yaml --out $(OUT)/quickstart
@@ -55,6 +56,9 @@ matrix: setup
 	@$(BIN)/python -m pytest -n 0 -m "" tests/matrix/test_networks.py; tested=$$?; \
 	  PYTHONPATH=tests $(BIN)/python -m matrix.table && exit $$tested
 	@$(BIN)/python -m pytest -n 0 -m "" tests/matrix/test_page.py
+
+zoo: setup
+	@PYTHONPATH=tests $(BIN)/python -m zoo_figures
 
 setup: $(VENV)/.installed
 

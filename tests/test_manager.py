@@ -10,6 +10,7 @@ import pytest
 from paredown import hookspecs
 from paredown.contracts import (
     BackendInfo,
+    Checkpoint,
     Component,
     ExportRequest,
     ExportResult,
@@ -92,6 +93,10 @@ class Backend:
     def restore(self, backend: str, model: Any, state: Any) -> Any:
         return self.name
 
+    @hookimpl
+    def read_weights(self, backend: str, path: Path) -> Checkpoint:
+        return Checkpoint({}, (self.name,))
+
 
 class Bare:
     """A backend that can do nothing."""
@@ -161,6 +166,7 @@ CALLS: dict[str, Callable[[Manager, str], Any]] = {
     ),
     "save": lambda manager, backend: next(iter(manager.save(backend, 0))),
     "restore": lambda manager, backend: manager.restore(backend, 0, {}),
+    "read_weights": lambda manager, backend: manager.read_weights(backend, Path("x"), lambda: 0).notes[0],
 }
 
 

@@ -151,7 +151,9 @@ def _step(training: _Training, batch: Batch, position: int, where: str) -> float
 
 def _on_device(batch: contracts.Batch, dtype: str) -> Batch:
     images, labels, *taught = batch
-    return Batch(_tensor(images, dtype), _tensor(labels, "int64"), _tensor(taught[0], dtype) if taught else None)
+    # Labels that are no whole numbers are for a caller's own loss.
+    kind = dtype if labels.dtype.kind == "f" else "int64"
+    return Batch(_tensor(images, dtype), _tensor(labels, kind), _tensor(taught[0], dtype) if taught else None)
 
 
 def _tensor(values: Array, dtype: str) -> Any:

@@ -40,7 +40,8 @@ def measure_gradients(model: Any, request: MeasureRequest) -> dict[Axis, FloatAr
         slot.tensor.stop_gradient = False
     for images, labels in request.batches:
         outputs = copied(paddle.to_tensor(np.ascontiguousarray(images), dtype=dtype))
-        value = loss(outputs, None, paddle.to_tensor(np.ascontiguousarray(labels)), {})
+        kind = dtype if labels.dtype.kind == "f" else None
+        value = loss(outputs, None, paddle.to_tensor(np.ascontiguousarray(labels), dtype=kind), {})
         products = _products(value, asked)
         for name, axis in request.axes:
             found[name, axis].append(_reduced(products[name], slots[name].axis(axis)))

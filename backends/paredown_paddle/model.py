@@ -18,7 +18,7 @@ from paredown_paddle.zoo import build
 
 
 def load(source: ModelSource, run: RunContext) -> Any:
-    """Builds a network of the zoo on the device of the run, in evaluation mode.
+    """Builds a network of the zoo, or of a user's own code, on the device of the run, in evaluation mode.
 
     Raises:
         ModelError: When the zoo has no such network.

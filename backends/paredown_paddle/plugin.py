@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paredown.contracts import (
     BackendInfo,
+    Checkpoint,
     Component,
     ExportRequest,
     ExportResult,
@@ -58,6 +60,7 @@ def register_backend() -> BackendInfo:
         formats=("paddle", "paddle_old_ir"),
         amp=("gpu",),
         widths=WIDTHS,
+        reads=(".pdparams",),
     )
 
 
@@ -69,7 +72,7 @@ def register_components() -> Sequence[Component]:
 
 @hookimpl
 def load_model(backend: str, source: ModelSource, run: RunContext) -> Model | None:
-    """Builds a network of the zoo."""
+    """Builds a network."""
     if backend != NAME:
         return None
     from paredown_paddle.model import load
@@ -182,3 +185,13 @@ def restore(backend: str, model: Model, state: State) -> Model | None:
 
     restored: Any = act(model, state)
     return restored
+
+
+@hookimpl
+def read_weights(backend: str, path: Path, build: Callable[[], Model]) -> Checkpoint | None:
+    """Reads a file of weights; see `paredown_paddle.checkpoints`."""
+    if backend != NAME:
+        return None
+    from paredown_paddle.checkpoints import read
+
+    return read(path, build())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle  # only with the class below, which refuses everything that could run
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,6 @@ import numpy as np
 
 from paredown.contracts import Array
 from paredown.errors import WeightsError
-
-_BROKEN = (AttributeError, EOFError, IndexError, KeyError, OSError, TypeError, ValueError, pickle.UnpicklingError)
-"""What unpickling damaged or forbidden content raises."""
 
 _ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 
@@ -27,6 +25,10 @@ _ALLOWED = {
 """What a pickled NumPy array names; rebuilding one runs no code of the file's choice."""
 
 
+_OWN_TABLE = "StructuredToParameterName@@"
+"""Where paddle.save notes what it calls the arrays inside; it says nothing that the file's names do not."""
+
+
 class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
@@ -34,8 +36,8 @@ class _ArraysOnly(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def read_pdparams(path: Path) -> dict[str, Array]:
-    """The arrays of a `.pdparams` file by their names in the file.
+def read_content(path: Path) -> dict[str, Any]:
+    """What a `.pdparams` file holds: arrays by their names in the file, and plain values and containers beside them.
 
     Raises:
         WeightsError: The file is missing, cut short, or holds anything that is no array or plain container.
@@ -43,15 +45,36 @@ def read_pdparams(path: Path) -> dict[str, Array]:
     try:
         with path.open("rb") as file:
             content = _ArraysOnly(file).load()
-    except _BROKEN as error:
+    except Exception as error:  # a damaged or hostile pickle raises whatever its opcodes lead to
         raise WeightsError(
             "the weights cannot be read, or hold more than arrays",
             where=str(path),
-            value=str(error) or type(error).__name__,
+            value=(str(error) or type(error).__name__).splitlines()[0],
             expected="a state saved by paddle.save: names and arrays",
             remedy="save the network's state_dict alone, or convert it to safetensors",
         ) from error
-    pairs = content.items() if isinstance(content, dict) else ()
-    # paddle.save writes a tensor as (its name, its array); older versions wrote the array alone.
-    unpacked = {name: value[1] if isinstance(value, tuple) and len(value) == 2 else value for name, value in pairs}
-    return {name: value for name, value in unpacked.items() if isinstance(value, np.ndarray)}
+    return _unpacked(content) if isinstance(content, dict) else {}
+
+
+def read_pdparams(path: Path) -> dict[str, Array]:
+    """The arrays of a `.pdparams` file by their names in the file.
+
+    Raises:
+        WeightsError: As `read_content`.
+    """
+    return {name: value for name, value in read_content(path).items() if isinstance(value, np.ndarray)}
+
+
+def _unpacked(content: Mapping[Any, Any]) -> dict[str, Any]:
+    """Arrays in place of the pairs that paddle.save writes (its name, its array); older versions wrote arrays alone."""
+    found: dict[str, Any] = {}
+    for name, value in content.items():
+        if name == _OWN_TABLE:
+            continue
+        if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], np.ndarray):
+            value = value[1]  # noqa: PLW2901
+        if isinstance(value, dict):
+            found[str(name)] = _unpacked(value)
+        elif not isinstance(value, np.ndarray) or value.dtype.kind in "fiub":
+            found[str(name)] = value
+    return found

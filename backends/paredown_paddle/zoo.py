@@ -31,6 +31,10 @@ def build(source: ModelSource, seed: int) -> Any:
     Raises:
         ModelError: When the zoo has no network of that name, or not at that width.
     """
+    if source.build is not None:
+        model = source.build()
+        set_origin(model, Origin(seed))
+        return model
     if source.name in (*OWN, *SHARED):
         require_width(source.name, source.width, is_pretrained=source.pretrained)
     if source.name in _OWN:

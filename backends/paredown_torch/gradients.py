@@ -27,7 +27,8 @@ def measure(model: nn.Module, request: MeasureRequest) -> dict[Axis, FloatArray]
     with torch.enable_grad():
         for images, labels in request.batches:
             outputs = copied(_tensor(images, dtype, copied))
-            loss = request.loss(outputs, None, _tensor(labels, torch.int64, copied), {})
+            kind = dtype if labels.dtype.kind == "f" else torch.int64
+            loss = request.loss(outputs, None, _tensor(labels, kind, copied), {})
             gradients = torch.autograd.grad(loss, list(measured.values()), materialize_grads=True)
             for (name, parameter), gradient in zip(measured.items(), gradients, strict=True):
                 product = parameter.detach().double() * gradient.double()

@@ -18,10 +18,11 @@ from paredown_torch.zoo import NAMES
 
 
 def load_model(source: ModelSource, run: RunContext) -> nn.Module:
-    """Builds a network of the zoo on the run's device, in evaluation mode.
+    """Builds a network of the zoo, of timm or of a user's own code on the run's device, in evaluation mode.
 
     Raises:
-        ModelError: The zoo has no network of this name, or not at this width.
+        ComponentMissing: timm is not installed.
+        ModelError: The zoo or timm has no network of this name, or not at this width.
         UnsupportedError: The run asks for a GPU and there is none.
         WeightsError: Pretrained weights were asked for and cannot be had.
     """
@@ -33,8 +34,12 @@ def load_model(source: ModelSource, run: RunContext) -> nn.Module:
 
 
 def _build(source: ModelSource) -> nn.Module:
-    from paredown_torch.zoo import twins, vision
+    from paredown_torch.zoo import libraries, twins, vision
 
+    if source.build is not None:
+        return source.build()  # type: ignore[no-any-return]  # core has looked at what it is
+    if source.kind == "timm":
+        return libraries.build_timm(source)
     if source.name in NAMES:
         require_width(source.name, source.width, is_pretrained=source.pretrained)
     if source.name in twins.BUILDERS:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paredown.contracts import (
     BackendInfo,
+    Checkpoint,
     Component,
     ExportRequest,
     ExportResult,
@@ -59,6 +61,8 @@ def register_backend() -> BackendInfo:
         formats=("torch",),
         amp=("cpu", "gpu"),
         widths=WIDTHS,
+        reads=(".pth", ".pt"),
+        libraries={"timm": ("timm",)},
     )
 
 
@@ -70,7 +74,7 @@ def register_components() -> Sequence[Component]:
 
 @hookimpl
 def load_model(backend: str, source: ModelSource, run: RunContext) -> Model | None:
-    """Builds a network of the zoo; see `paredown_torch.model.load_model`."""
+    """Builds a network; see `paredown_torch.model.load_model`."""
     if backend != NAME:
         return None
     from paredown_torch import model as networks
@@ -182,3 +186,13 @@ def restore(backend: str, model: Model, state: State) -> Model | None:
     from paredown_torch import model as networks
 
     return networks.restore(model, state)
+
+
+@hookimpl
+def read_weights(backend: str, path: Path) -> Checkpoint | None:
+    """Reads a file of weights; see `paredown_torch.checkpoints`."""
+    if backend != NAME:
+        return None
+    from paredown_torch import checkpoints
+
+    return checkpoints.read(path)

@@ -11,9 +11,12 @@ from typing import Any
 from paredown import comparison as comparing
 from paredown.contracts import Model, RunContext
 from paredown.engine import artifact, runner
+from paredown.engine.code import require_code
 from paredown.engine.given import GivenWorkbench, Loader
+from paredown.engine.own_measures import OwnLoss, OwnMetric
 from paredown.engine.preflight import require_able
 from paredown.engine.processes import run_in_process
+from paredown.engine.trust import trusting
 from paredown.errors import ArtifactError, ModelError
 from paredown.manager import Manager
 from paredown.results import Comparison, RunResult
@@ -48,6 +51,7 @@ def run(
     seed: int | None = None,
     out: Path | str | None = None,
     fresh: bool = False,
+    trust: Sequence[str] = (),
 ) -> RunResult:
     """Runs a spec on one backend with one seed, in a process of its own.
 
@@ -57,6 +61,7 @@ def run(
         seed: The spec's first by default.
         out: Where everything is written; `paredown-out/NAME` by default.
         fresh: Forgets what `out` holds instead of going on from there.
+        trust: Modules and packages whose functions the spec may name to build its network.
 
     Raises:
         ParedownError: The input is wrong, the backend is missing, or it failed.
@@ -68,6 +73,7 @@ def run(
     require_choice(manager, checked, [chosen], [first_seed])
     manager.require_backend(chosen)
     require_able(manager, checked, chosen)
+    require_code(checked, [chosen], trusting(trust, _base_directory(spec)))
     return run_in_process(
         checked,
         chosen,
@@ -76,6 +82,7 @@ def run(
         base_dir=_base_directory(spec),
         fresh=fresh,
         on_event=lambda _: None,
+        trust=trust,
     )
 
 
@@ -87,6 +94,7 @@ def compare(
     out: Path | str | None = None,
     fresh: bool = False,
     listener: comparing.Listener | None = None,
+    trust: Sequence[str] = (),
 ) -> Comparison:
     """Runs a spec on several backends and seeds, and writes `compare.json` and `report.html`.
 
@@ -97,6 +105,7 @@ def compare(
         out: Where everything is written; `paredown-out/NAME` by default.
         fresh: Forgets what `out` holds instead of going on from there.
         listener: Is told of each run's events.
+        trust: Modules and packages whose functions the spec may name to build its network.
 
     Raises:
         ParedownError: The input is wrong. A backend that is missing or failed stands in the result's `failures`.
@@ -117,6 +126,7 @@ def compare(
         base_dir=_base_directory(spec),
         fresh=fresh,
         listener=listener,
+        trust=trust,
     )
     comparing.write_comparison(comparison, directory)
     write_report(comparison, directory, manager)
@@ -130,6 +140,8 @@ def compress(
     train: Loader,
     validation: Loader,
     test: Loader | None = None,
+    loss: OwnLoss | None = None,
+    metric: OwnMetric | Mapping[str, OwnMetric] | None = None,
     out: Path | str | None = None,
 ) -> Compressed:
     """Compresses a network of the caller's with loaders of the caller's, in the caller's process.
@@ -143,6 +155,11 @@ def compress(
         train: Iterable of (images, labels), iterated once an epoch; images NCHW, labels whole numbers from 0.
         validation: The same, for choices.
         test: The same, for figures; `validation` stands in where it is not given, and the result's notes say so.
+        loss: A function of the outputs and labels of a batch, tensors of the framework, that returns a scalar. It
+            stands for `hard_label` everywhere: in training steps, and in the gradients of the criterion `taylor`.
+        metric: A function of the outputs and labels of a split, NumPy arrays, that returns a number, greater is better;
+            or several by name, the first for the bounds. It stands for the metrics of the spec's task. With `loss` and
+            `metric`, labels may be numbers of any shape, the batch axis first.
         out: Where plans, weights and ONNX files are written; `paredown-out/NAME` by default. Started over.
 
     Raises:
@@ -165,27 +182,37 @@ def compress(
         ),
         model=model,
         loaders={"train": train, "validation": validation, "test": validation if test is None else test},
+        own_loss=loss,
+        own_metric=metric,
     )
-    notes = ("test figures are of the validation images: no test loader was given",) if test is None else ()
+    said = {
+        "test figures are of the validation images: no test loader was given": test is None,
+        "training and gradients use the loss that was given to compress": loss is not None,
+        "the metrics are those that were given to compress": metric is not None,
+    }
+    notes = tuple(note for note, is_so in said.items() if is_so)
     final, result = runner.run_given(bench, directory, notes)
     return Compressed(final, result, directory)
 
 
-def load(directory: Path | str, backend: str | None = None, *, model: Model = None) -> Model:
+def load(directory: Path | str, backend: str | None = None, *, model: Model = None, trust: Sequence[str] = ()) -> Model:
     """The compressed network of a run, rebuilt from base model, plans and weights, on any backend.
 
     Args:
         directory: The directory of one run, `OUT/BACKEND/seed-N`.
         backend: The backend to load it in; the one that made it by default.
         model: The uncompressed network, when it was given to `compress`: only the caller can build it. Not changed.
+        trust: Modules and packages whose functions the run's spec may name to build its network; what is not installed
+            is looked up in the current directory.
 
     Raises:
         ArtifactError: When a part is missing.
+        TrustError: The network is built by code that is not trusted.
         PlanError: When `model` is not the network that was compressed.
     """
     manager = Manager.discover()
     chosen = backend or (None if model is None else backend_of(model, manager))
-    return artifact.load(manager, Path(directory), chosen, model)
+    return artifact.load(manager, Path(directory), chosen, model, trusting(trust, Path.cwd()))
 
 
 def backend_of(model: Model, manager: Manager) -> str:

@@ -12,10 +12,12 @@ import numpy as np
 from paredown import files
 from paredown.contracts import DataSplits, FloatArray, Runtime
 from paredown.deploy.verify import run_file
+from paredown.engine.code import require_code
 from paredown.engine.journal import read_plans
 from paredown.engine.preflight import require_able
 from paredown.engine.processes import run_in_process
 from paredown.engine.runner import run_directory
+from paredown.engine.trust import trusting
 from paredown.errors import ParedownError, SpecError
 from paredown.manager import Manager
 from paredown.plan import PrunePlan
@@ -62,12 +64,16 @@ def run_all(
     base_dir: Path,
     fresh: bool = False,
     listener: Listener | None = None,
+    trust: Sequence[str] = (),
 ) -> Comparison:
     """Runs every backend with every seed, each in a process of its own; a backend that fails does not stop the others.
 
     Raises:
+        TrustError: The spec names code of a module that `trust` does not hold.
+        ModelError: Code that it names is nowhere. Both before anything runs.
         ParedownError: The first error, when no run finished and the input was at fault in all of them.
     """
+    require_code(spec, backends, trusting(trust, base_dir))
     told = listener or Silence()
     runs: list[RunResult] = []
     failures: list[Failure] = []
@@ -87,6 +93,7 @@ def run_all(
                         base_dir=base_dir,
                         fresh=fresh,
                         on_event=lambda event, b=backend, s=seed: told.event(b, s, event),  # type: ignore[misc]
+                        trust=trust,
                     )
                 )
                 told.finish(backend, seed, None)

@@ -82,6 +82,10 @@ class WeightsError(ParedownError):
     """Weights are missing or do not fit the network."""
 
 
+class TrustError(ParedownError):
+    """A spec names code of a module that the user does not trust."""
+
+
 class PlanError(ParedownError):
     """A plan does not fit the network that it is replayed on."""
 

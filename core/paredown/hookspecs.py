@@ -7,11 +7,13 @@ first by name; an implementation returns None unless `backend` is its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paredown.contracts import (
     BackendInfo,
+    Checkpoint,
     Component,
     ExportRequest,
     ExportResult,
@@ -64,11 +66,13 @@ def register_components() -> Sequence[Component]:
 
 @hookspec(firstresult=True)
 def load_model(backend: str, source: ModelSource, run: RunContext) -> Model | None:
-    """Builds a network of the zoo.
+    """Builds a network: of the zoo, of a library, or by `source.build` where that is given.
 
     Args:
         backend: The backend that is asked.
-        source: The network, its classes and its input; `pretrained` asks for the framework's own weights.
+        source: The network, its classes and its input; `pretrained` asks for the framework's own weights. `build` is a
+            user's own function, found and trusted: call it with the framework seeded, and put what it returns on the
+            device.
         run: The seed, the device and the base directory.
 
     Returns:
@@ -216,6 +220,21 @@ def restore(backend: str, model: Model, state: State) -> Model | None:
 
     Returns:
         The network. Raises `WeightsError` that names what is missing, unknown, or of another shape.
+    """
+
+
+@hookspec(firstresult=True)
+def read_weights(backend: str, path: Path, build: Callable[[], Model]) -> Checkpoint | None:
+    """Reads a file of weights of the framework's own; asked for the endings that `BackendInfo.reads` names.
+
+    Args:
+        backend: The backend that is asked.
+        path: The file, which may come from a stranger: nothing in it may run.
+        build: Builds the network that the file is of, where names have to be looked up in it.
+
+    Returns:
+        The arrays in neutral names and torch's layouts; names that the network does not have stay as they are. Raises
+        `WeightsError` for a file that is damaged or holds more than arrays and plain containers.
     """
 
 

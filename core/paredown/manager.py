@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paredown.contracts import (
     BackendInfo,
+    Checkpoint,
     ExportRequest,
     ExportResult,
     Measurements,
@@ -84,7 +86,7 @@ class Manager(PluginSet):
         return info
 
     def load_model(self, backend: str, source: ModelSource, run: RunContext) -> Model:
-        """Builds a network of the zoo, on its device, in evaluation mode."""
+        """Builds a network, on its device, in evaluation mode."""
         return self._ask("load_model", backend, f"build the network `{source.name}`", source=source, run=run)
 
     def measure(self, backend: str, model: Model, request: MeasureRequest) -> Measurements:
@@ -137,6 +139,29 @@ class Manager(PluginSet):
     def restore(self, backend: str, model: Model, state: State) -> Model:
         """Puts parameters and buffers into a network of the same shapes."""
         return self._ask("restore", backend, "set a network's weights", model=model, state=state)
+
+    def reader_of(self, ending: str) -> str:
+        """The backend that reads files of weights with such an ending.
+
+        Raises:
+            UnsupportedError: None does.
+        """
+        for name, info in self.registry.backends.items():
+            if ending in info.reads:
+                return name
+        known = [".safetensors", *(one for info in self.registry.backends.values() for one in info.reads)]
+        raise UnsupportedError(
+            f"no backend reads weights from `{ending}`",
+            where="weights",
+            value=ending,
+            expected=one_of(known, "ending"),
+            remedy="install the backend that does, or save the weights as .safetensors in neutral names",
+        )
+
+    def read_weights(self, backend: str, path: Path, build: Callable[[], Model]) -> Checkpoint:
+        """Reads a file of weights of the framework's own, into neutral names; nothing in it runs."""
+        found: Checkpoint = self._ask("read_weights", backend, f"read `{path.name}`", path=path, build=build)
+        return found
 
     def on_step_end(self, backend: str, step: Frozen, evidence: dict[str, Any]) -> None:
         """Tells every onlooker that a step has ended; each may keep or change its argument."""

@@ -115,6 +115,10 @@ class Registry:
         """Every backend with the names of the networks that it can build."""
         return {name: info.models for name, info in self.backends.items()}
 
+    def backend_libraries(self) -> Mapping[str, tuple[str, ...]]:
+        """Every backend with the kinds of `model` that it builds besides those of the zoo and of a user's code."""
+        return {name: tuple(info.libraries) for name, info in self.backends.items()}
+
     def backend_widths(self) -> Mapping[str, Mapping[str, float]]:
         """Every backend with the networks that it builds at other widths than 1, and the smallest that each takes."""
         return {name: info.widths for name, info in self.backends.items()}

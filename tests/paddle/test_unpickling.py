@@ -41,3 +41,18 @@ def test_a_damaged_file_is_an_error_of_ours(tmp_path, content):
     (tmp_path / "cut.pdparams").write_bytes(content)
     with pytest.raises(WeightsError, match=r"cut\.pdparams"):
         read_pdparams(tmp_path / "cut.pdparams")
+
+
+def test_what_calls_a_permitted_class_in_a_wrong_way_is_an_error_of_ours(tmp_path):
+    class Huge:
+        def __reduce__(self):
+            return np.ndarray, ((2**62, 2**62),)
+
+    (tmp_path / "huge.pdparams").write_bytes(pickle.dumps({"w": Huge()}))
+    with pytest.raises(WeightsError, match=r"huge\.pdparams"):
+        read_pdparams(tmp_path / "huge.pdparams")
+
+
+def test_arrays_of_objects_are_left_out(tmp_path):
+    (tmp_path / "objects.pdparams").write_bytes(pickle.dumps({"w": np.ones(2), "o": np.array([{}, []], object)}))
+    assert list(read_pdparams(tmp_path / "objects.pdparams")) == ["w"]

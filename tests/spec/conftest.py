@@ -59,7 +59,9 @@ class Backend:
 
     @hookimpl
     def register_backend(self) -> BackendInfo:
-        return BackendInfo(self.name, self.name.title(), (), f"pip install {self.name}", self.models, ("m", "C"))
+        libraries = {"timm": ()} if self.name == "torch" else {}
+        install = f"pip install {self.name}"
+        return BackendInfo(self.name, self.name.title(), (), install, self.models, ("m", "C"), libraries=libraries)
 
 
 @pytest.fixture(scope="session")

@@ -65,7 +65,7 @@ def test_these_are_valid_and_read_again_as_the_same(
     [
         ({"teacher": {"kind": "zoo", "name": "resnet18"}}, "teacher", "neither trained nor loaded"),
         ({"teacher": ZOO | {"train": {"epochs": 0}}}, "teacher", "neither trained nor loaded"),
-        ({"teacher": ZOO | {"weights": "a.pth"}}, "teacher.weights", "planned and not built yet"),
+        ({"teacher": ZOO | {"weights": "a.h5"}}, "teacher.weights", "is no file of weights"),
         ({"teacher": ZOO | {"name": "resnet19"}}, "teacher.name", "cannot build the network `resnet19`"),
         ({"teacher": {"kind": "zoo"}}, "teacher.name", "is missing"),
         ({"teacher": {"kind": "artifact", "path": ""}}, "teacher.path", "wrong type"),

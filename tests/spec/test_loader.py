@@ -82,12 +82,24 @@ def test_several_mistakes_are_told_at_once_in_the_order_of_the_fields(
     assert [problem.where for problem in caught.value.problems] == ["steps[0].ratio", "deploy.prefer"]
 
 
-def test_a_planned_kind_does_not_hide_the_other_mistakes(registry: Registry, quickstart: dict[str, Any]) -> None:
+def test_a_network_of_another_framework_does_not_hide_the_other_mistakes(
+    registry: Registry, quickstart: dict[str, Any]
+) -> None:
     quickstart["model"] = {"kind": "timm", "name": "resnet18"}
     quickstart["steps"][1]["techer"] = {"kind": "baseline"}
     with pytest.raises(SpecError) as caught:
         load_spec(quickstart, registry)
-    assert [problem.where for problem in caught.value.problems] == ["model.kind", "steps[1].techer"]
+    assert [problem.where for problem in caught.value.problems] == ["steps[1].techer"]
+    del quickstart["steps"][1]["techer"]
+    quickstart["deploy"]["runtime"] = {"kind": "onnxruntime"}
+    with pytest.raises(SpecError) as caught:
+        load_spec(quickstart, registry)
+    assert [problem.where for problem in caught.value.problems] == ["model.kind"]
+
+
+def test_a_network_without_a_kind_is_one_of_the_zoo(registry: Registry, quickstart: dict[str, Any]) -> None:
+    del quickstart["model"]["kind"]
+    assert load_spec(quickstart, registry).model.kind == "zoo"
 
 
 @pytest.mark.parametrize("missing", ["model", "data", "baseline"])

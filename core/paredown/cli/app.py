@@ -92,6 +92,10 @@ def _perform(command: str, given: argparse.Namespace) -> int:
         from paredown.cli import diagnosing
 
         return diagnosing.doctor(given)
+    if command == "zoo":
+        from paredown.cli import zoo
+
+        return zoo.zoo(given)
     if command == "explain":
         from paredown.cli import explaining
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "schema": "print the JSON Schema of specs, installed plugins included",
     "plugins": "list the plugins and what each brings",
     "doctor": "say what is installed, what is missing, and what mends it",
+    "zoo": "list the networks that a spec may name: what they cost, and who builds them",
     "export": "write the delivered network as onnx, torch or paddle",
 }
 
@@ -51,7 +52,9 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     parsers["init"].add_argument("path", nargs="?", type=Path, default=Path("paredown.yaml"), help="paredown.yaml")
     parsers["init"].add_argument("--force", action="store_true", help="overwrite the file")
     _add_export(parsers["export"])
-    for name in ("run", "compare", "sensitivity", "validate", "explain", "plugins", "doctor", "export"):
+    for name in ("run", "compare", "sensitivity", "validate", "explain", "export"):
+        _add_trust(parsers[name])
+    for name in ("run", "compare", "sensitivity", "validate", "explain", "plugins", "doctor", "zoo", "export"):
         parsers[name].add_argument("--json", action="store_true", help="print JSON on standard output")
     return root, parsers
 
@@ -100,6 +103,16 @@ def _add_spec(parser: Parser) -> None:
 def _add_backends(parser: Parser) -> None:
     parser.add_argument(
         "--backend", action="append", metavar="NAME", help="may be given more than once; the spec's by default"
+    )
+
+
+def _add_trust(parser: Parser) -> None:
+    parser.add_argument(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="a module or package whose functions the spec may name to build its network; may be given more than once",
     )
 
 

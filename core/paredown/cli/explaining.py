@@ -8,6 +8,8 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
 
+from paredown.engine.code import require_code
+from paredown.engine.trust import trusting
 from paredown.explain import BackendState, Explanation, Setting, Stage, explain_spec
 from paredown.manager import Manager
 from paredown.spec.loader import load_spec, require_complete
@@ -21,6 +23,7 @@ def explain(given: Namespace) -> int:
     manager = Manager.discover()
     spec = load_spec(given.spec, manager.registry)
     require_complete(spec)
+    require_code(spec, given.backend or spec.backends, trusting(given.trust, given.spec.resolve().parent))
     explanation = explain_spec(manager, spec, list(dict.fromkeys(given.backend or spec.backends)))
     print(json.dumps(explanation.to_dict(), indent=1) if given.json else "\n".join(_lines(explanation)))
     return 0

@@ -13,6 +13,11 @@ def validate(given: Namespace) -> int:
     """Checks a spec and says what it holds."""
     spec = load_spec(given.spec, Manager.discover().registry)
     require_complete(spec)
+    if spec.model is not None and spec.model.kind == "builder":
+        from paredown.engine.code import require_code
+        from paredown.engine.trust import trusting
+
+        require_code(spec, spec.backends, trusting(given.trust, given.spec.resolve().parent))
     kinds = [str(getattr(step, "kind", "")) for step in spec.steps]
     if given.json:
         from paredown.spec.canonical import spec_hash

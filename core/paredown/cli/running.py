@@ -15,6 +15,7 @@ from paredown.cli.parser import UsageError
 from paredown.cli.progress import Progress
 from paredown.comparison import COMPARISON, run_all, write_comparison
 from paredown.engine import artifact
+from paredown.engine.trust import trusting
 from paredown.errors import SpecError
 from paredown.manager import Manager
 from paredown.report.html import REPORT, write_report
@@ -62,7 +63,8 @@ def export(given: Namespace) -> int:
     """Exports a run's network and says which files were written."""
     source = artifact.find_run(given.directory)
     target = given.out or source / f"export-{given.format}"
-    written = artifact.export(Manager.discover(), source, target, given.format)
+    trust = trusting(given.trust, Path.cwd())
+    written = artifact.export(Manager.discover(), source, target, given.format, trust=trust)
     if given.json:
         print(json.dumps({"files": [str(path) for path in written]}))
     else:
@@ -101,6 +103,7 @@ def _run(
             base_dir=given.spec.resolve().parent,
             fresh=given.fresh,
             listener=progress,
+            trust=given.trust,
         )
     return comparison, directory
 

@@ -11,8 +11,10 @@ from typing import Any
 from paredown import api, files
 from paredown.cli.progress import Progress
 from paredown.cli.running import DONE, FAILED, console, print_failures, require_choice
+from paredown.engine.code import require_code
 from paredown.engine.preflight import require_able
 from paredown.engine.processes import sensitivity_in_process
+from paredown.engine.trust import trusting
 from paredown.errors import ParedownError, SpecError
 from paredown.manager import Manager
 from paredown.report.sensitivity import PAGE, print_sensitivity, write_page
@@ -32,6 +34,7 @@ def sensitivity(given: Namespace) -> int:
     backends = list(dict.fromkeys(given.backend or spec.backends))
     seeds = list(dict.fromkeys(given.seed or spec.seeds))
     require_choice(manager, spec, backends, seeds)
+    require_code(spec, backends, trusting(given.trust, given.spec.resolve().parent))
     alone = only_measured(manager, spec, given.criterion, given.ratios)
     directory = api.output_directory(spec, given.out)
     with Progress(quiet=given.quiet or given.json) as progress:
@@ -140,6 +143,7 @@ def _measure_all(
                     base_dir=given.spec.resolve().parent,
                     fresh=given.fresh,
                     on_event=lambda event, b=backend, s=seed: progress.event(b, s, event),  # type: ignore[misc]
+                    trust=given.trust,
                 )
             )
         except ParedownError as raised:

@@ -18,7 +18,7 @@ from paredown.contracts.arrays import (
 )
 from paredown.contracts.data import DataLoader, DataSplits, Task
 from paredown.contracts.measuring import Activity, Measurements, MeasureRequest
-from paredown.contracts.networks import Fold, LayerInfo, ModelSource, RunContext
+from paredown.contracts.networks import Checkpoint, Fold, LayerInfo, ModelSource, RunContext
 from paredown.contracts.quantizing import Corrected, CorrectionRun, Observer
 from paredown.contracts.runtimes import QuantizingRuntime, Runtime, Session
 from paredown.contracts.scoring import ChannelSlices, Criterion, WeightCriterion
@@ -31,6 +31,7 @@ __all__ = [
     "BackendInfo",
     "Batch",
     "ChannelSlices",
+    "Checkpoint",
     "Component",
     "Corrected",
     "CorrectionRun",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from paredown.contracts.arrays import Model, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +25,12 @@ class RunContext:
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """A network to build: the name in the zoo, its classes, its input channels and image size (height, width).
+    """A network to build: its name, its classes, its input channels and image size (height, width).
 
-    `width` is a factor of its channels; 1 is the network as it was published.
+    `kind` says what the name is one of: the zoo, timm, or a user's own functions. `width` is a factor of the channels
+    of a network of the zoo; 1 is the network as it was published. `build` calls a user's function, which core has
+    found, and returns the network, in no particular mode and on no particular device; `content` is a digest of the
+    function's code and options, for caches.
     """
 
     name: str
@@ -33,6 +39,17 @@ class ModelSource:
     input_size: tuple[int, int]
     pretrained: bool = False
     width: float = 1.0
+    kind: Literal["zoo", "builder", "timm"] = "zoo"
+    build: Callable[[], Model] | None = None
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The arrays of a file under neutral names, and notes for the reader on where in the file they were."""
+
+    arrays: State
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

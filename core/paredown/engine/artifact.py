@@ -16,6 +16,7 @@ from paredown.engine.given import GivenWorkbench
 from paredown.engine.journal import cuts_of, read_plans
 from paredown.engine.run_files import RESULT, SPEC, WEIGHTS, read_result
 from paredown.engine.students import student_source
+from paredown.engine.trust import Trust, require_trusted
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, UnsupportedError
 from paredown.manager import Manager
@@ -57,7 +58,13 @@ def find_run(directory: Path) -> Path:
     )
 
 
-def load(manager: Manager, directory: Path, backend: str | None = None, base: Model = None) -> Model:
+def load(
+    manager: Manager,
+    directory: Path,
+    backend: str | None = None,
+    base: Model = None,
+    trust: Trust = Trust(),  # noqa: B008 - immutable
+) -> Model:
     """The network of a finished run, in the framework of `backend` (the run's own by default).
 
     Args:
@@ -65,14 +72,23 @@ def load(manager: Manager, directory: Path, backend: str | None = None, base: Mo
         directory: The directory of one run.
         backend: The backend's name.
         base: The uncompressed network, for a run of `paredown.compress`, which was given one; it is not changed.
+        trust: Whose code the run's spec may name.
 
     Raises:
+        TrustError: The network is built by code that is not trusted.
         ArtifactError: A part is missing, or only the caller has the base network.
     """
-    return _rebuild(manager, directory, backend, base)[1]
+    return _rebuild(manager, directory, backend, base, trust)[1]
 
 
-def export(manager: Manager, directory: Path, target: Path, format_name: str, backend: str | None = None) -> list[Path]:
+def export(
+    manager: Manager,
+    directory: Path,
+    target: Path,
+    format_name: str,
+    backend: str | None = None,
+    trust: Trust = Trust(),  # noqa: B008 - immutable
+) -> list[Path]:
     """Writes the delivered network in a format: `onnx` copies the delivered file, others are a backend's own.
 
     The directory of a backend's own format appears whole or not at all.
@@ -80,13 +96,14 @@ def export(manager: Manager, directory: Path, target: Path, format_name: str, ba
     Raises:
         UnsupportedError: When no backend writes the format.
         ArtifactError: When the run is not finished, or the target exists.
+        TrustError: The network is built by code that is not trusted.
     """
     if format_name in NEUTRAL_FORMATS:
         return [_copy_delivered(directory, target)]
     owner = backend or format_owner(manager, format_name)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ArtifactError("the target exists and is not empty", where=str(target), remedy="name a new directory")
-    bench, model = _rebuild(manager, directory, owner)
+    bench, model = _rebuild(manager, directory, owner, trust=trust)
     copy, _ = exporting.folded(bench, model)
     files.make_directory(target.parent)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
@@ -139,7 +156,13 @@ def _copy_delivered(directory: Path, target: Path) -> Path:
     return path
 
 
-def _rebuild(manager: Manager, directory: Path, backend: str | None, base: Model = None) -> tuple[Workbench, Model]:
+def _rebuild(
+    manager: Manager,
+    directory: Path,
+    backend: str | None,
+    base: Model = None,
+    trust: Trust = Trust(),  # noqa: B008 - immutable
+) -> tuple[Workbench, Model]:
     result = read_result(directory)
     name = backend or result.backend
     manager.require_backend(name)
@@ -150,7 +173,8 @@ def _rebuild(manager: Manager, directory: Path, backend: str | None, base: Model
     if base is not None:
         bench: Workbench = GivenWorkbench(manager, name, spec, context, model=base)
     elif spec.model is not None:
-        bench = ArtifactBench(manager, name, spec, context)
+        require_trusted(spec, [name], trust)
+        bench = ArtifactBench(manager, name, spec, context, trust=trust)
     else:
         raise ArtifactError(
             "this network was given to `paredown.compress`: it has no name to be built by",

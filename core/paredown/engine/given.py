@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from paredown.contracts import Array, DataSplits, FloatArray, IntArray, Model, ModelSource, Split, State
+from paredown.contracts import (
+    Array,
+    DataSplits,
+    FloatArray,
+    IntArray,
+    LossFunction,
+    Model,
+    ModelSource,
+    Split,
+    State,
+    Task,
+)
+from paredown.engine.own_measures import OwnLoss, OwnMetric, as_loss, own_task
 from paredown.engine.workbench import Workbench
 from paredown.errors import DataError, HookFailed, ModelError
 from paredown.plan import PrunePlan
@@ -28,10 +40,26 @@ class GivenWorkbench(Workbench):
 
     model: Model = None
     loaders: dict[Split, Loader] = field(default_factory=dict)
+    own_loss: OwnLoss | None = None
+    own_metric: OwnMetric | Mapping[str, OwnMetric] | None = None
+
+    @cached_property
+    def task(self) -> Task:
+        """The caller's metrics, where there are any; else the spec's task."""
+        return super().task if self.own_metric is None else own_task(self.own_metric)
+
+    def loss(self, kind: str) -> LossFunction:
+        """The caller's loss wherever the network learns from labels; else the backend's."""
+        return as_loss(self.own_loss) if kind == "hard_label" and self.own_loss is not None else super().loss(kind)
+
+    @property
+    def _takes_any_labels(self) -> bool:
+        """Whether nothing but the caller's own functions reads labels."""
+        return self.own_loss is not None and self.own_metric is not None
 
     @cached_property
     def _collected(self) -> dict[Split, tuple[FloatArray, IntArray]]:
-        collected = {name: _collect(loader, name) for name, loader in self.loaders.items()}
+        collected = {name: _collect(loader, name, self._takes_any_labels) for name, loader in self.loaders.items()}
         shapes = {name: images.shape[1:] for name, (images, _) in collected.items()}
         for name, shape in shapes.items():
             if shape != shapes["train"]:
@@ -42,22 +70,17 @@ class GivenWorkbench(Workbench):
     def data(self) -> DataSplits:
         """The loaders' images, read once; training itself iterates the loader, so that its augmentation stays."""
         splits = self._collected
-        classes = int(max(labels.max() for _, labels in splits.values())) + 1
-        self._require_fit(splits["train"][0][:2], classes)
+        images = splits["train"][0][:2]
+        if self._takes_any_labels:
+            classes = self._outputs(images)
+        else:
+            classes = int(max(labels.max() for _, labels in splits.values())) + 1
+            self._require_fit(images, classes)
         return DataSplits("given", splits["train"], splits["validation"], splits["test"], classes)
 
     def _require_fit(self, images: FloatArray, classes: int) -> None:
         """Refuses a network that does not take these images, or has fewer outputs than there are classes."""
-        try:
-            found = self.manager.evaluate(self.backend, self.model, images).shape
-        except HookFailed as error:
-            raise ModelError(
-                f"the network does not take the loader's images: {error.__cause__}",
-                where="paredown.compress(model)",
-                value=f"images of shape {images.shape}",
-                expected="a network that takes one batch of images and returns one array",
-                remedy="compare its first layer with what the loader gives",
-            ) from error
+        found = self._output_shape(images)
         if len(found) != 2 or found[1] < classes:
             raise ModelError(
                 "the network's outputs do not fit the labels",
@@ -66,6 +89,32 @@ class GivenWorkbench(Workbench):
                 expected=f"[batch, classes], with at least {classes} classes: the greatest label is {classes - 1}",
                 remedy="mend the network's last layer, or the labels",
             )
+
+    def _outputs(self, images: FloatArray) -> int:
+        """How many outputs a network has, of which nothing else is known; one axis a batch, and at least one more."""
+        found = self._output_shape(images)
+        if len(found) < 2:
+            raise ModelError(
+                "the network's outputs have no axis beside the batch's",
+                where="paredown.compress(model)",
+                value=f"outputs of shape {found}",
+                expected="[batch, ...]",
+                remedy="let it return [batch, 1]",
+            )
+        return found[1]
+
+    def _output_shape(self, images: FloatArray) -> tuple[int, ...]:
+        """The shape of what the network answers to these images; refuses one that does not take them."""
+        try:
+            return self.manager.evaluate(self.backend, self.model, images).shape
+        except HookFailed as error:
+            raise ModelError(
+                f"the network does not take the loader's images: {error.__cause__}",
+                where="paredown.compress(model)",
+                value=f"images of shape {images.shape}",
+                expected="a network that takes one batch of images and returns one array",
+                remedy="compare its first layer with what the loader gives",
+            ) from error
 
     @cached_property
     def input_shape(self) -> tuple[int, int, int]:
@@ -101,7 +150,8 @@ class GivenWorkbench(Workbench):
         steps = _length(loader)
 
         def epoch(index: int) -> Iterator[tuple[FloatArray, IntArray]]:  # noqa: ARG001
-            return (_to_arrays(batch, "train") for batch in itertools.islice(loader, steps))
+            any_labels = self._takes_any_labels
+            return (_to_arrays(batch, "train", any_labels=any_labels) for batch in itertools.islice(loader, steps))
 
         return steps, epoch
 
@@ -113,12 +163,12 @@ def _length(loader: Any) -> int:
         return sum(1 for _ in loader)
 
 
-def _collect(loader: Any, name: str) -> tuple[FloatArray, IntArray]:
+def _collect(loader: Any, name: str, any_labels: bool) -> tuple[FloatArray, IntArray]:
     if not isinstance(loader, Iterable):
         raise _refused(name, "cannot be iterated", type(loader).__name__, _LOADER)
     if isinstance(loader, Iterator):
         raise _refused(name, "can be iterated only once", type(loader).__name__, _LOADER, _AGAIN)
-    batches = [_to_arrays(batch, name) for batch in loader]
+    batches = [_to_arrays(batch, name, any_labels=any_labels) for batch in loader]
     if not any(len(labels) for _, labels in batches):
         raise _refused(name, "gave no images", f"{len(batches)} batches", _LOADER, "is the dataset empty?")
     shapes = {images.shape[1:] for images, _ in batches}
@@ -130,19 +180,29 @@ def _collect(loader: Any, name: str) -> tuple[FloatArray, IntArray]:
     return images, np.concatenate([labels for _, labels in batches])
 
 
-def _to_arrays(batch: Any, name: str) -> tuple[FloatArray, IntArray]:
-    """One batch in NumPy: images [N, C, H, W], float32, and labels [N], int64."""
+def _to_arrays(batch: Any, name: str, *, any_labels: bool = False) -> tuple[FloatArray, Any]:
+    """One batch in NumPy: images [N, C, H, W], float32, and labels [N], int64; or numbers [N, ...], for own losses."""
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise _refused(name, "gave a batch that is no pair", type(batch).__name__, "(images, labels)")
     images, labels = (_to_array(values) for values in batch)
     if images.ndim != 4 or images.dtype.kind not in "fiub":
         found = f"shape {images.shape}, {images.dtype}"
         raise _refused(name, "gave images of another form", found, "numbers of shape [batch, channels, height, width]")
+    if any_labels:
+        return images.astype(np.float32, copy=False), _any_labels(labels, len(images), name)
     if labels.size != len(images) or labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
         found = f"shape {labels.shape}, {labels.dtype}, for {len(images)} images"
         remedy = "give class numbers, not one-hot vectors or probabilities"
         raise _refused(name, "gave labels of another form", found, "one whole number from 0 for each image", remedy)
     return images.astype(np.float32, copy=False), labels.reshape(len(images)).astype(np.int64, copy=False)
+
+
+def _any_labels(labels: Array, count: int, name: str) -> Array:
+    """Labels of any form, the batch axis first: whole numbers as int64, all others as float32."""
+    if labels.ndim == 0 or len(labels) != count or labels.dtype.kind not in "fiub":
+        found = f"shape {labels.shape}, {labels.dtype}, for {count} images"
+        raise _refused(name, "gave labels of another form", found, "numbers of shape [batch, ...]")
+    return labels.astype(np.float32 if labels.dtype.kind == "f" else np.int64, copy=False)
 
 
 def _to_array(values: Any) -> Array:

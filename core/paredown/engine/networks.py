@@ -1,11 +1,10 @@
-"""Networks of the zoo with their weights: given, drawn from the seed, or trained once per content."""
+"""Networks with their weights: given, drawn from the seed, or trained once per content."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,11 +13,13 @@ from typing import Any
 from paredown import files
 from paredown.algorithms.initialization import draw
 from paredown.contracts import Array, Model, ModelSource, State
+from paredown.engine.given_weights import given_weights, head
 from paredown.engine.provenance import thread_count, versions
 from paredown.engine.training import plan_training, train
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, WeightsError
 from paredown.spec.models import BaselineConfig
+from paredown.spec.networks import BUILT
 
 _SALT = 0
 PRETRAINED_CLASSES, PRETRAINED_CHANNELS = 1000, 3
@@ -29,14 +30,16 @@ PRETRAINED_CLASSES, PRETRAINED_CHANNELS = 1000, 3
 class Recipe:
     """A network and how it comes by its weights.
 
-    `weights` are None (drawn from the seed), `pretrained` or the path of a safetensors file. `training` follows; None,
-    or one of no epochs, leaves them as they are. `title` is what notes call the network.
+    `weights` are None (drawn from the seed), `pretrained`, `built` (as the network was built) or the path of a file,
+    which with `strict` fits the network whole. `training` follows; None, or one of no epochs, leaves them as they are.
+    `title` is what notes call the network.
     """
 
     source: ModelSource
     weights: str | None
     training: BaselineConfig | None = None
     title: str = "baseline"
+    strict: bool = True
 
 
 def prepared(bench: Workbench, recipe: Recipe) -> tuple[Model, tuple[str, ...]]:
@@ -101,50 +104,20 @@ def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> tuple[Stat
         return _with_own_ends(recipe.source, bench.state(published), drawn)
     if recipe.weights is None:
         return drawn, ()
+    if recipe.weights == BUILT:
+        return empty, ("the network keeps the weights that it was built with",)
     path = bench.context.base_dir / recipe.weights
-    return _merge(files.read_state(path), drawn, path)
+    return given_weights(bench, recipe.source, path, drawn, strict=recipe.strict)
 
 
 def _with_own_ends(source: ModelSource, published: State, drawn: dict[str, Array]) -> tuple[State, tuple[str, ...]]:
     """Published weights; a head or a first convolution of another size is drawn from the seed, as everywhere."""
     names = list(published)
-    anew = _head(names) if source.num_classes != PRETRAINED_CLASSES else set()
+    anew = head(names) if source.num_classes != PRETRAINED_CLASSES else set()
     if source.in_channels != PRETRAINED_CHANNELS:
         anew = anew | {names[0]}
     notes = (f"{', '.join(sorted(anew))}: of another size than published, initialised anew",) if anew else ()
     return {name: drawn[name] if name in anew else published[name] for name in names}, notes
-
-
-def _head(names: Sequence[str]) -> set[str]:
-    """The arrays of the last layer with weights."""
-    layer = names[-1].rpartition(".")[0]
-    return {name for name in names if name.rpartition(".")[0] == layer}
-
-
-def _merge(given: dict[str, Array], drawn: dict[str, Array], path: Path) -> tuple[State, tuple[str, ...]]:
-    """Given weights in place of drawn ones; the head alone may differ in its number of classes."""
-    given = {name: values for name, values in given.items() if not name.endswith(".num_batches_tracked")}
-    head = _head(list(drawn))
-    other = [name for name in drawn if name in given and given[name].shape != drawn[name].shape]
-    anew = [name for name in other if name in head]
-    missing = [name for name in drawn if name not in given]
-    unknown = [name for name in given if name not in drawn]
-    wrong = [name for name in other if name not in anew]
-    if missing or unknown or wrong:
-        parts = [
-            f"{label} {', '.join(names[:3])}{' ...' if len(names) > 3 else ''} ({len(names)})"
-            for label, names in (("missing", missing), ("unknown", unknown), ("of another shape", wrong))
-            if names
-        ]
-        raise WeightsError(
-            "the weights do not fit the network",
-            where=str(path),
-            value="; ".join(parts),
-            expected=f"{len(drawn)} arrays in neutral names, as `weights.safetensors` of a baseline has them",
-            remedy="check `model.name`, and that the names are torch's without prefixes such as `module.`",
-        )
-    notes = (f"the head ({', '.join(anew)}) has another number of classes and was initialised anew",) if anew else ()
-    return {name: drawn[name] if name in anew else given[name] for name in drawn}, notes
 
 
 def _content_key(bench: Workbench, state: State, source: ModelSource, training: BaselineConfig) -> str:
@@ -154,6 +127,7 @@ def _content_key(bench: Workbench, state: State, source: ModelSource, training: 
         "versions": versions(bench.manager.registry.backends[bench.backend].distributions),
         "backend": bench.backend,
         "source": [source.name, source.num_classes, source.in_channels, *source.input_size],
+        "code": [source.kind, source.content],
         "baseline": training.model_dump(mode="json"),
         "seed": bench.context.seed,
         "device": bench.context.device,

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from paredown.deploy import runtimes
-from paredown.errors import ComponentMissing, UnsupportedError
+from paredown.errors import BackendMissing, ComponentMissing, UnsupportedError
 from paredown.manager import Manager
+from paredown.registry import not_installed
 from paredown.spec.base import Frozen
-from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec, ZooModel
+from paredown.spec.models import (
+    BuilderModel,
+    DistillStep,
+    FinetuneStep,
+    PruneStep,
+    QuantizeStep,
+    Spec,
+    TimmModel,
+    ZooModel,
+)
+from paredown.spec.nearest import listed
 from paredown.spec.teachers import ZooTeacher, is_trained
+from paredown.spec.weights_checks import FOREIGN
 from paredown.spec.widths import misfit
 
 _ALWAYS = ("load_model", "save", "restore", "measure", "evaluate", "fold", "export")
@@ -38,6 +51,8 @@ def problems(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
     """The parts of a spec that nothing installed can do for a backend."""
     found = [f"nothing implements the hook `{hook}`" for hook in hooks(spec) if not who_answers(manager, hook, backend)]
     found += [problem for network in _networks(spec) for problem in _of_network(manager, network, backend)]
+    found += _of_own(manager, spec, backend)
+    found += [problem for ending in _endings(spec) for problem in _of_file(manager, ending)]
     found += _of_runtime(manager, spec, backend)
     found += _of_precision(manager, spec, backend)
     found += [
@@ -55,6 +70,35 @@ def _of_network(manager: Manager, network: ZooModel | ZooTeacher, backend: str) 
         yield f"the network `{network.name}` is not one that it builds"
     elif (found := misfit(network.name, network.width, network.weights, info.widths)) is not None:
         yield f"{found.what}, and the spec asks for {found.value}: expected {found.expected}"
+
+
+def _of_own(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
+    """What keeps a backend from building a network that is none of the zoo's."""
+    model, info = spec.model, manager.backend(backend)
+    if isinstance(model, BuilderModel) and backend not in model.references():
+        return (f"`model` names no function that builds the network on it: add `{backend}: package.module:function`",)
+    if isinstance(model, TimmModel):
+        if model.kind not in info.libraries:
+            return (f"it builds no networks of `{model.kind}`",)
+        missing = not_installed(info.libraries[model.kind])
+        if missing:
+            return (f'`{model.kind}` needs {listed(missing)}: pip install "paredown[{model.kind}]"',)
+    return ()
+
+
+def _endings(spec: Spec) -> tuple[str, ...]:
+    """The endings of the files of weights that are a framework's own."""
+    networks = [*_networks(spec), *([spec.model] if spec.model is not None else [])]
+    endings = (Path(network.weights).suffix.lower() for network in networks if network.weights is not None)
+    return tuple(dict.fromkeys(ending for ending in endings if ending in FOREIGN))
+
+
+def _of_file(manager: Manager, ending: str) -> Iterator[str]:
+    """What keeps everybody from reading such a file."""
+    try:
+        manager.require_backend(manager.reader_of(ending))
+    except (BackendMissing, UnsupportedError) as error:
+        yield f"weights from `{ending}` cannot be read: {error.problems[0].what}: {error.problems[0].remedy}"
 
 
 def _of_runtime(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
@@ -90,7 +134,7 @@ def hooks(spec: Spec) -> tuple[str, ...]:
 
 def _networks(spec: Spec) -> tuple[ZooModel | ZooTeacher, ...]:
     """The networks of the zoo that a run of the spec builds: the spec's own, teachers and students."""
-    found: list[ZooModel | ZooTeacher] = [] if spec.model is None else [spec.model]
+    found: list[ZooModel | ZooTeacher] = [spec.model] if isinstance(spec.model, ZooModel) else []
     for step in spec.steps:
         if isinstance(step, DistillStep):
             found += [teacher for _, teacher in step.named_teachers() if isinstance(teacher, ZooTeacher)]

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +27,51 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 
 
 def run_in_process(
-    spec: Spec, backend: str, seed: int, out: Path, *, base_dir: Path, fresh: bool, on_event: OnEvent
+    spec: Spec,
+    backend: str,
+    seed: int,
+    out: Path,
+    *,
+    base_dir: Path,
+    fresh: bool,
+    on_event: OnEvent,
+    trust: Sequence[str] = (),
 ) -> RunResult:
-    """Runs one backend and seed in a worker process.
+    """Runs one backend and seed in a worker process; `trust` names the modules whose code the spec may name.
 
     Raises:
         ParedownError: The worker's own error; `BackendFailed` when it died without one.
     """
     place = run_directory(out, backend, seed)
-    found = _work("run", spec, backend, seed, place, base_dir=base_dir, fresh=fresh, on_event=on_event)
+    request = {"base_dir": str(base_dir.resolve()), "fresh": fresh, "trust": list(trust)}
+    found = _work("run", spec, backend, seed, place, request, on_event)
     return RunResult.model_validate(found)
 
 
 def sensitivity_in_process(
-    spec: Spec, backend: str, seed: int, out: Path, *, base_dir: Path, fresh: bool, on_event: OnEvent
+    spec: Spec,
+    backend: str,
+    seed: int,
+    out: Path,
+    *,
+    base_dir: Path,
+    fresh: bool,
+    on_event: OnEvent,
+    trust: Sequence[str] = (),
 ) -> SensitivityRun:
-    """Measures the sensitivity of one backend's and seed's baseline in a worker process.
+    """Measures the sensitivity of one backend's and seed's baseline in a worker process; `trust` as for a run.
 
     Raises:
         ParedownError: The worker's own error; `BackendFailed` when it died without one.
     """
     place = run_directory(out / SENSITIVITY, backend, seed)
-    found = _work("sensitivity", spec, backend, seed, place, base_dir=base_dir, fresh=fresh, on_event=on_event)
+    request = {"base_dir": str(base_dir.resolve()), "fresh": fresh, "trust": list(trust)}
+    found = _work("sensitivity", spec, backend, seed, place, request, on_event)
     return SensitivityRun.model_validate(found)
 
 
 def _work(
-    work: str, spec: Spec, backend: str, seed: int, directory: Path, *, base_dir: Path, fresh: bool, on_event: OnEvent
+    work: str, spec: Spec, backend: str, seed: int, directory: Path, settings: dict[str, Any], on_event: OnEvent
 ) -> Any:
     """Starts a worker, hands it the request, and returns what it found, as JSON values."""
     files.make_directory(directory.parent)
@@ -64,14 +82,14 @@ def _work(
         "backend": backend,
         "seed": seed,
         "directory": str(directory.resolve()),
-        "base_dir": str(base_dir.resolve()),
-        "fresh": fresh,
+        **settings,
     }
     threads = str(thread_count(spec.run))
     environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, threads), "PYTHONHASHSEED": "0"}
     with log.open("a", encoding="utf-8") as errors:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "paredown.engine.worker"],
+            # -P: a file in the current directory must not stand in for an installed module.
+            [sys.executable, "-P", "-m", "paredown.engine.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -20,10 +20,12 @@ from paredown.engine.journal import Journal, cuts_of
 from paredown.engine.preflight import require_able
 from paredown.engine.run_files import RESULT, SPEC, WEIGHTS, read_result
 from paredown.engine.selectors import require_matches
+from paredown.engine.sources import require_running
 from paredown.engine.stepping import Masks, Root, StepInput, StepOutput, masks_after
 from paredown.engine.steps import perform
 from paredown.engine.students import student_source
 from paredown.engine.teaching.preparing import require_lessons
+from paredown.engine.trust import Trust, require_trusted
 from paredown.engine.workbench import Report, Workbench, _silent
 from paredown.manager import Manager
 from paredown.plan import DistillPlan, QuantPlan
@@ -45,6 +47,7 @@ def run_one(
     base_dir: Path,
     fresh: bool = False,
     report: Report = _silent,
+    trust: Trust = Trust(),  # noqa: B008 - immutable
 ) -> RunResult:
     """Runs a spec on one backend with one seed, going on from the last finished step of `directory`.
 
@@ -57,7 +60,14 @@ def run_one(
         base_dir: Where relative paths of the spec start from.
         fresh: Forgets what the directory holds.
         report: Is told of events: `stage`, `epoch`, `note`.
+        trust: Whose code the spec may name.
+
+    Raises:
+        TrustError: The spec names code that is not trusted; nothing is removed, imported or written before that.
     """
+    require_trusted(spec, [backend], trust)
+    context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir)
+    bench = Workbench(manager, backend, spec, context, report, trust)
     if fresh:
         files.remove_directory(directory)
     distributions = manager.registry.backends[backend].distributions
@@ -70,14 +80,13 @@ def run_one(
             **manager.versions_for(_kinds(spec.model_dump(mode="json"))),
         },
         "weights": given_files(spec, base_dir),
+        "code": bench.source.content or None,
     }
     journal = Journal.open(directory, key)
     if (directory / RESULT).exists():
         return read_result(directory)
     files.sweep(directory)
     files.write_json(directory / SPEC, spec.model_dump(mode="json"))
-    context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir, amp=spec.run.amp)
-    bench = Workbench(manager, backend, spec, context, report)
     baseline, final = _work(bench, journal)
     deployment = deploy(bench, baseline, final, _quantized(bench, journal), directory)
     result = _result(bench, journal, deployment)
@@ -121,6 +130,7 @@ def _work(bench: Workbench, journal: Journal) -> tuple[Model, Model]:
     """The baseline and the network after all steps; finished parts are restored, not repeated."""
     directory = journal.directory
     bench.require_fit()
+    require_running(bench)
     require_matches(bench)
     require_lessons(bench, len(journal.steps))
     if journal.baseline is None:

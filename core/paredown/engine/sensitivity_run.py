@@ -11,6 +11,8 @@ from paredown.engine import coupling, provenance, pruning, scoring
 from paredown.engine.baseline import prepare_baseline
 from paredown.engine.networks import digest
 from paredown.engine.sensitivity import DEFAULT_RATIOS, measure
+from paredown.engine.sources import require_running
+from paredown.engine.trust import Trust, require_trusted
 from paredown.engine.workbench import Report, Workbench, _silent
 from paredown.errors import ArtifactError, UnsupportedError
 from paredown.manager import Manager
@@ -31,6 +33,7 @@ def run_sensitivity(
     base_dir: Path,
     fresh: bool = False,
     report: Report = _silent,
+    trust: Trust = Trust(),  # noqa: B008 - immutable
 ) -> SensitivityRun:
     """Measures the baseline's groups, each alone, by the criterion and the ratios of the spec's only step.
 
@@ -43,20 +46,19 @@ def run_sensitivity(
         base_dir: Where relative paths of the spec start from.
         fresh: Measures all anew.
         report: Is told of events: `stage`, `epoch`, `note`.
+        trust: Whose code the spec may name.
 
     Raises:
+        TrustError: The spec names code that is not trusted.
         UnsupportedError: No channel of the network can be cut, or the criterion can score none.
     """
     (step,) = spec.steps
     assert isinstance(step, PruneStep)
-    bench = Workbench(
-        manager,
-        backend,
-        spec,
-        RunContext(seed=seed, device=spec.run.device, base_dir=base_dir, amp=spec.run.amp),
-        report,
-    )
+    require_trusted(spec, [backend], trust)
+    context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir, amp=spec.run.amp)
+    bench = Workbench(manager, backend, spec, context, report, trust)
     bench.require_fit()
+    require_running(bench)
     report("stage", text="baseline")
     model, notes = prepare_baseline(bench)
     state = bench.state(model)
@@ -102,6 +104,7 @@ def _keep_only(bench: Workbench, directory: Path, state: State, *, fresh: bool) 
     distributions = bench.manager.registry.backends[bench.backend].distributions
     content = {
         "network": bench.source.name,
+        "code": bench.source.content,
         "input_shape": list(bench.input_shape),
         "state": digest(state),
         "versions": provenance.versions(["paredown", *provenance.OURS, *distributions]),

@@ -13,8 +13,9 @@ from paredown.engine.evidence import change, size, sparsity, unchanged
 from paredown.engine.lessons import Lessons
 from paredown.engine.mask_checks import require_held, shapes
 from paredown.engine.quantization import quantize
+from paredown.engine.sources import zoo_source
 from paredown.engine.stepping import Root, StepInput, StepOutput
-from paredown.engine.students import new_student, source_of
+from paredown.engine.students import new_student
 from paredown.engine.teaching.preparing import prepare_lessons
 from paredown.engine.training import LABELS_ONLY, plan_training, train
 from paredown.engine.weight_pruning import prune_weights
@@ -96,7 +97,7 @@ def _with_student(bench: Workbench, network: ZooModel, given: StepInput) -> tupl
         **change(size(bench, given.model), size(bench, student)),
         **({"notes": list(notes)} if notes else {}),
     }
-    root = Root(source_of(network), bench.state(student))
+    root = Root(zoo_source(network), bench.state(student))
     return replace(given, model=student, root=root), evidence
 
 

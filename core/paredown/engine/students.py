@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paredown.contracts import Model, ModelSource
 from paredown.engine.networks import Recipe, initialised
+from paredown.engine.sources import zoo_source
 from paredown.engine.workbench import Workbench
 from paredown.spec.models import DistillStep, Spec, ZooModel
 
@@ -17,21 +18,10 @@ def student_source(spec: Spec, finished: int | None = None) -> ModelSource | Non
     """
     for step in reversed(spec.steps[:finished]):
         if isinstance(step, DistillStep) and step.student is not None:
-            return source_of(step.student)
+            return zoo_source(step.student)
     return None
 
 
 def new_student(bench: Workbench, network: ZooModel) -> tuple[Model, tuple[str, ...]]:
     """A student with the weights that the spec gives it or the seed draws, and notes for the reader."""
-    return initialised(bench, Recipe(source_of(network), network.weights))
-
-
-def source_of(network: ZooModel) -> ModelSource:
-    """What a network of the zoo is built from."""
-    return ModelSource(
-        name=network.name,
-        num_classes=network.num_classes,
-        in_channels=network.in_channels,
-        input_size=network.input_size,
-        width=network.width,
-    )
+    return initialised(bench, Recipe(zoo_source(network), network.weights, strict=network.strict))

@@ -16,6 +16,7 @@ from paredown.contracts import (
     DataSplits,
     FloatArray,
     LayerInfo,
+    LossFunction,
     MeasureRequest,
     Model,
     ModelSource,
@@ -26,6 +27,8 @@ from paredown.contracts import (
     State,
     Task,
 )
+from paredown.engine.sources import source_of
+from paredown.engine.trust import Trust
 from paredown.errors import BackendFailed, DataError, HookFailed, ModelError
 from paredown.manager import Manager
 from paredown.plan import MaskPlan, PrunePlan
@@ -50,6 +53,7 @@ class Workbench:
     spec: Spec
     context: RunContext
     report: Report = field(default=_silent)
+    trust: Trust = field(default=Trust())
 
     @cached_property
     def data(self) -> DataSplits:
@@ -75,6 +79,11 @@ class Workbench:
         """The task, which knows the metrics."""
         task: Task = self.manager.registry.implementation("task", self.spec.task.kind)(self.spec.task)
         return task
+
+    def loss(self, kind: str) -> LossFunction:
+        """The backend's implementation of a kind of loss."""
+        loss: LossFunction = self.manager.registry.implementation("distill_loss", kind, backend=self.backend)
+        return loss
 
     @cached_property
     def runtime(self) -> Runtime:
@@ -123,13 +132,7 @@ class Workbench:
             raise ModelError(
                 "the spec names no network", where="model", remedy="add `model: {kind: zoo, name: resnet20}`"
             )
-        return ModelSource(
-            name=model.name,
-            num_classes=model.num_classes,
-            in_channels=model.in_channels,
-            input_size=model.input_size,
-            width=model.width,
-        )
+        return source_of(model, self.manager.backend(self.backend), self.trust)
 
     def split(self, name: Split, data: DataSplits | None = None) -> tuple[FloatArray, Any]:
         """Images and labels of a split."""

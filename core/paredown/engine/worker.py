@@ -17,6 +17,7 @@ from typing import Any, Protocol, TextIO
 
 from paredown.engine.runner import run_one
 from paredown.engine.sensitivity_run import run_sensitivity
+from paredown.engine.trust import Trust, trusting
 from paredown.errors import ArtifactError, ParedownError
 from paredown.manager import Manager
 from paredown.results import RunResult, SensitivityRun
@@ -38,6 +39,7 @@ class Work(Protocol):
         base_dir: Path,
         fresh: bool = False,
         report: Callable[..., None],
+        trust: Trust,
     ) -> RunResult | SensitivityRun:
         """Does it in `directory` and returns what was found."""
         ...
@@ -68,6 +70,7 @@ def main() -> int:
                 base_dir=Path(request["base_dir"]),
                 fresh=request["fresh"],
                 report=report,
+                trust=trusting(request["trust"], Path(request["base_dir"])),
             )
     except ParedownError as error:
         traceback.print_exc()

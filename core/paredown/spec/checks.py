@@ -8,7 +8,8 @@ from typing import Any
 from paredown.errors import Problem
 from paredown.spec.document import DataPath, Document
 from paredown.spec.installed_checks import check_installed, repeated
-from paredown.spec.models import BaselineConfig, Spec, TrainConfig
+from paredown.spec.models import BaselineConfig, Spec, TrainConfig, ZooModel
+from paredown.spec.networks import BUILT
 from paredown.spec.schedule_checks import check_schedule
 from paredown.spec.step_checks import check_steps
 from paredown.spec.vocabulary import Vocabulary
@@ -29,7 +30,8 @@ def check(spec: Spec, document: Document, vocabulary: Vocabulary) -> list[Proble
 
 def _weights(spec: Spec, document: Document) -> Iterator[Problem]:
     if spec.model is not None:
-        yield from check_weights(spec.model.weights, ("model", "weights"), document)
+        words = ("pretrained",) if isinstance(spec.model, ZooModel) else (BUILT,)
+        yield from check_weights(spec.model.weights, ("model", "weights"), document, words)
 
 
 def _baseline(spec: Spec, document: Document) -> Iterator[Problem]:
@@ -39,7 +41,7 @@ def _baseline(spec: Spec, document: Document) -> Iterator[Problem]:
             "the baseline is neither trained nor loaded: it would be random",
             value=0,
             expected="a whole number of at least 1, or `model.weights`",
-            remedy="train for some epochs, or set `model.weights` to `pretrained` or to a .safetensors file",
+            remedy="train for some epochs, or set `model.weights` to `pretrained` or to a file",
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from paredown.errors import Problem
 from paredown.spec.document import DataPath, Document
 from paredown.spec.loss_checks import check_losses, reading_features
-from paredown.spec.models import DistillStep, Spec, ZooModel
+from paredown.spec.models import DistillStep, NetworkConfig, Spec, ZooModel
 from paredown.spec.nearest import listed
 from paredown.spec.schedule_checks import check_schedule
 from paredown.spec.schema import get_part
@@ -137,7 +137,7 @@ def _student(spec: Spec, step: DistillStep, index: int, document: Document) -> I
     yield from _same_task(spec.model, step.student, path, document)
 
 
-def _same_task(model: ZooModel, student: ZooModel, path: DataPath, document: Document) -> Iterator[Problem]:
+def _same_task(model: NetworkConfig, student: ZooModel, path: DataPath, document: Document) -> Iterator[Problem]:
     fields: Sequence[str] = ("num_classes", "in_channels", "input_size")
     for field in fields:
         wanted, found = getattr(model, field), getattr(student, field)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from paredown.errors import Problem
 from paredown.spec.document import DataPath, Document, format_path
-from paredown.spec.models import DistillStep, Spec, ZooModel
+from paredown.spec.models import BuilderModel, DistillStep, Spec, TimmModel, ZooModel
 from paredown.spec.nearest import listed, nearest, one_of, suggestion
+from paredown.spec.schema import get_part
 from paredown.spec.teachers import ZooTeacher
 from paredown.spec.vocabulary import Vocabulary
 from paredown.spec.widths import misfit
@@ -17,6 +18,10 @@ def check_installed(spec: Spec, document: Document, vocabulary: Vocabulary) -> I
     """The problems with the names of backends and of networks."""
     yield from _backends(spec, document, vocabulary)
     yield from _networks(spec, document, vocabulary)
+    if isinstance(spec.model, BuilderModel):
+        yield from _builders(spec, spec.model, document, vocabulary)
+    elif isinstance(spec.model, TimmModel):
+        yield from _library(spec, spec.model, document, vocabulary)
 
 
 def repeated(
@@ -60,6 +65,47 @@ def _networks(spec: Spec, document: Document, vocabulary: Vocabulary) -> Iterato
             yield from _width(network, path, asked, document, vocabulary)
 
 
+def _builders(spec: Spec, model: BuilderModel, document: Document, vocabulary: Vocabulary) -> Iterator[Problem]:
+    """Backends without a function, and functions for backends that nobody knows."""
+    known, named = vocabulary.backend_models(), model.references()
+    for name in dict.fromkeys(spec.backends):
+        if name in known and name not in named:
+            yield document.problem(
+                ("model", name),
+                f"`model` names no function that builds the network on `{name}`",
+                value=get_part(document.data, ("model",)),
+                expected=f"`{name}: package.module:function`",
+                remedy=f"add `{name}`, or remove it from `backends`",
+            )
+    for name in model.builders:
+        if name not in known and name not in vocabulary.failed:
+            yield document.problem(
+                ("model", "builders", name),
+                f"there is no backend `{name}`",
+                value=name,
+                expected=one_of(known, "backend"),
+                remedy=suggestion(name, known),
+            )
+
+
+def _library(spec: Spec, model: TimmModel, document: Document, vocabulary: Vocabulary) -> Iterator[Problem]:
+    """Backends that build no networks of the library."""
+    libraries = vocabulary.backend_libraries()
+    asked = [name for name in dict.fromkeys(spec.backends) if name in libraries]
+    lacking = [name for name in asked if model.kind not in libraries[name]]
+    able = [name for name, kinds in libraries.items() if model.kind in kinds]
+    if lacking:
+        yield document.problem(
+            ("model", "kind"),
+            f"{listed(lacking)} cannot build networks of `{model.kind}`: they are written for another framework",
+            value=model.kind,
+            expected=f"backends among {listed(able)}" if able else "another kind of `model`",
+            remedy=f"leave only {listed(able)} in `backends`, or take a network of the zoo"
+            if able
+            else "take a network of the zoo",
+        )
+
+
 def _width(
     network: ZooModel | ZooTeacher, path: DataPath, asked: Sequence[str], document: Document, vocabulary: Vocabulary
 ) -> Iterator[Problem]:
@@ -79,7 +125,7 @@ def _width(
 
 def _named(spec: Spec) -> Iterator[tuple[DataPath, ZooModel | ZooTeacher]]:
     """The networks of the zoo that a spec names, each with its place."""
-    if spec.model is not None:
+    if isinstance(spec.model, ZooModel):
         yield ("model",), spec.model
     for index, step in enumerate(spec.steps):
         if not isinstance(step, DistillStep):

@@ -14,6 +14,7 @@ from paredown.spec.checks import check
 from paredown.spec.document import Document
 from paredown.spec.migrations import migrate
 from paredown.spec.models import Spec
+from paredown.spec.networks import with_network_kind
 from paredown.spec.presets import with_presets
 from paredown.spec.problems import problems_from
 from paredown.spec.source import read_file, read_mapping, read_text
@@ -69,7 +70,7 @@ def require_complete(spec: Spec) -> None:
 
 
 def _checked(document: Document, vocabulary: Vocabulary) -> Spec:
-    document = migrate(document)
+    document = with_network_kind(migrate(document))
     try:
         spec = vocabulary.spec_model().model_validate_json(json.dumps(with_presets(document.data)), strict=True)
     except ValidationError as error:

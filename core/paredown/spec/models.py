@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from paredown.spec.base import ComponentConfig, Frozen, Slot
+from paredown.spec.networks import BackendName, BuilderModel, TimmModel
 from paredown.spec.teachers import BaselineTeacher, EnsembleTeacher, TeacherConfig
 from paredown.spec.training import (
     AdamWConfig,
@@ -32,6 +33,7 @@ __all__ = [
     "BackendName",
     "BaselineConfig",
     "BaselineTeacher",
+    "BuilderModel",
     "Calibration",
     "ConstantSchedule",
     "CosineSchedule",
@@ -41,6 +43,7 @@ __all__ = [
     "DuringStep",
     "FinetuneStep",
     "Keep",
+    "NetworkConfig",
     "OptimizerConfig",
     "Override",
     "PruneStep",
@@ -57,6 +60,7 @@ __all__ = [
     "Spec",
     "StepSchedule",
     "TeacherConfig",
+    "TimmModel",
     "TrainConfig",
     "UniformAllocation",
     "ZooModel",
@@ -64,14 +68,13 @@ __all__ = [
 
 QuantizationMode = Literal["static", "dynamic", "qat", "weight_only", "fp16"]
 
-BackendName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-
 
 class ZooModel(Frozen):
     """A network that both frameworks hold under one name.
 
-    `weights` is None (drawn from the seed), `pretrained` (the framework's own) or the path of a safetensors file in
-    neutral names, relative to the spec. `width` is a factor of the channels, for networks that take one.
+    `weights` is None (drawn from the seed), `pretrained` (the framework's own) or the path of a file of weights,
+    relative to the spec; with `strict: false` arrays that the file lacks are drawn, and others of the file are left.
+    `width` is a factor of the channels, for networks that take one.
     """
 
     kind: Literal["zoo"] = "zoo"
@@ -80,7 +83,12 @@ class ZooModel(Frozen):
     in_channels: PositiveInt = 3
     input_size: tuple[PositiveInt, PositiveInt] = (224, 224)
     weights: str | None = None
+    strict: bool = True
     width: Width = 1.0
+
+
+NetworkConfig = Annotated[ZooModel | BuilderModel | TimmModel, Field(discriminator="kind")]
+"""Where the network of a run comes from."""
 
 
 class Keep(Frozen):
@@ -313,7 +321,7 @@ class Spec(Frozen):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     task: Annotated[ComponentConfig, Slot("task")]
     data: Annotated[ComponentConfig | None, Slot("data")] = None
-    model: Annotated[ZooModel | None, Field()] = None
+    model: NetworkConfig | None = None
     baseline: BaselineConfig | None = None
     steps: tuple[Annotated[Frozen, Slot("step")], ...] = ()
     deploy: DeployConfig

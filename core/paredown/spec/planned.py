@@ -11,7 +11,6 @@ from typing import Any
 PLANNED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
     ("Spec", "data"): ("coco", "digit_scenes", "image_folder", "npz", "voc_segmentation"),
     ("Spec", "task"): ("detection", "instance_segmentation", "semantic_segmentation"),
-    ("ZooModel", "kind"): ("builder", "timm"),
 }
 
 PLANNED_FIELDS: dict[str, tuple[str, ...]] = {

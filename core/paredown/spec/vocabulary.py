@@ -47,6 +47,10 @@ class Vocabulary(Protocol):
         """Every backend with the names of the networks that it can build."""
         ...
 
+    def backend_libraries(self) -> Mapping[str, tuple[str, ...]]:
+        """Every backend with the kinds of `model` that it builds besides those of the zoo and of a user's code."""
+        ...
+
     def backend_widths(self) -> Mapping[str, Mapping[str, float]]:
         """Every backend with the networks that it builds at other widths than 1, and the smallest that each takes."""
         ...

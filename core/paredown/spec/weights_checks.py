@@ -1,25 +1,34 @@
-"""The weights that a network of the zoo starts from, as a spec names them."""
+"""The weights that a network starts from, as a spec names them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from paredown.errors import Problem
 from paredown.spec.document import DataPath, Document
-from paredown.spec.nearest import nearest
+from paredown.spec.nearest import nearest, one_of
+
+NEUTRAL = ".safetensors"
+FOREIGN = (".pth", ".pt", ".pdparams")
+"""Files of the frameworks' own; the backend that writes such files reads them."""
 
 
-def check_weights(weights: str | None, path: DataPath, document: Document) -> Iterator[Problem]:
-    """A problem where `weights` is no file that can be read."""
-    if weights is None or weights == "pretrained" or weights.endswith(".safetensors"):
+def check_weights(
+    weights: str | None, path: DataPath, document: Document, words: Sequence[str] = ("pretrained",)
+) -> Iterator[Problem]:
+    """A problem where `weights` is none of the words that this network takes, and no file that can be read."""
+    if weights is None or weights in words or weights.lower().endswith((NEUTRAL, *FOREIGN)):
         return
-    planned = weights.endswith((".pth", ".pt", ".pdparams"))
-    what = "is planned and not built yet; built: .safetensors, pretrained" if planned else "is no file of weights"
-    near = nearest(weights, ("pretrained",))
+    near = nearest(weights, words)
+    known = {
+        "pretrained": "networks of the zoo: nothing is downloaded for any other",
+        "built": "networks of a user's own code, and of timm",
+    }
+    what = f"is for {known[weights]}" if weights in known else "is no file of weights"
     yield document.problem(
         path,
         f"`{weights}` {what}",
         value=weights,
-        expected="`pretrained` or the path of a .safetensors file in neutral names",
-        remedy=f"did you mean `{near}`?" if near else "convert the file to .safetensors",
+        expected=f"{one_of(words, 'word')}, or the path of a file: {', '.join((NEUTRAL, *FOREIGN))}",
+        remedy=f"did you mean `{near}`?" if near else "give the path of a file of weights",
     )

@@ -23,7 +23,7 @@ def load_finished(bench: Workbench, teacher: ArtifactTeacher, place: str) -> Mod
     try:
         directory = artifact.find_run(bench.context.base_dir / teacher.path)
         _require_images(bench, directory, place)
-        return artifact.load(bench.manager, directory, bench.backend)
+        return artifact.load(bench.manager, directory, bench.backend, trust=bench.trust)
     except ArtifactError as error:
         cause = error.problems[0]
         raise ArtifactError(

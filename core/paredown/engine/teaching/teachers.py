@@ -152,6 +152,7 @@ def _of_network(bench: Workbench, model: Model, title: str) -> Teacher:
         "backend": bench.backend,
         "layers": [str(layer) for layer in bench.layers(model)],
         "state": digest(bench.state(model)),
+        "code": bench.source.content,
         "versions": versions(["paredown", *info.distributions]),
     }
     return Teacher(title, _evaluated(bench, model), model, content)

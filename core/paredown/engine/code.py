@@ -1,0 +1,239 @@
+"""The user's own code that a spec names: found without importing it, imported where trusted, called, and hashed."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import copy
+import hashlib
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from typing import Any
+
+from paredown.contracts import BackendInfo, Model, ModelSource
+from paredown.engine.trust import Trust, require_trusted, untrusted
+from paredown.errors import ModelError, ParedownError, Problem
+from paredown.spec.models import BuilderModel, Spec
+from paredown.spec.nearest import nearest
+
+_INSTALLED = frozenset(("site-packages", "dist-packages"))
+"""Directories of what is installed, which may lie within the spec's directory."""
+
+
+def require_code(spec: Spec, backends: Sequence[str], trust: Trust) -> None:
+    """Refuses code that is not trusted, or is nowhere, for all backends at once; nothing of it runs to find out.
+
+    Raises:
+        TrustError: Naming every function of the spec that is not trusted.
+        ModelError: Naming every function that is nowhere; where only running a module tells, that is left for later.
+    """
+    require_trusted(spec, backends, trust)
+    if not isinstance(spec.model, BuilderModel):
+        return
+    named = {name: reference for name, reference in spec.model.references().items() if name in backends}
+    problems = [_missing(f"model.{name}", reference, trust) for name, reference in named.items()]
+    found = [problem for problem in problems if problem is not None]
+    if found:
+        raise ModelError.of(found)
+
+
+def builder_source(model: BuilderModel, info: BackendInfo, trust: Trust) -> ModelSource:
+    """What a backend builds the spec's network from: the trusted function, imported, behind `build`.
+
+    Raises:
+        TrustError: The module, or the one that the function comes from, is not trusted.
+        ModelError: The module cannot be imported, or has no such function; or there is none for this backend.
+    """
+    where = f"model.{info.name}"
+    reference = model.references().get(info.name)
+    if reference is None:
+        raise ModelError(
+            f"the spec names no function that builds the network on `{info.name}`",
+            where=where,
+            expected="`package.module:function`",
+            remedy=f"add `{info.name}` to `model`, or choose another backend",
+        )
+    function = _function(where, reference, trust)
+    return ModelSource(
+        reference,
+        model.num_classes,
+        model.in_channels,
+        model.input_size,
+        kind="builder",
+        build=lambda: _built(where, reference, function, model, info, trust),
+        content=_digest(reference, model, trust),
+    )
+
+
+def _function(where: str, reference: str, trust: Trust) -> Callable[..., Any]:
+    module_name, _, name = reference.partition(":")
+    if not trust.covers(module_name):
+        raise untrusted(where, reference, module_name, trust)
+    problem = _missing(where, reference, trust)
+    if problem is not None:
+        raise ModelError.of([problem])
+    with _importable(trust):
+        try:
+            module = importlib.import_module(module_name)
+        except Exception as error:  # a module runs whatever it holds
+            raise _failed(where, f"the module `{module_name}` cannot be imported", error) from error
+    if not hasattr(module, name):
+        raise ModelError.of([_no_function(where, reference, dir(module))])
+    function = getattr(module, name)
+    if not callable(function):
+        raise ModelError(
+            f"`{reference}` is no function",
+            where=where,
+            value=type(function).__name__,
+            expected="a function, or a class of networks",
+            remedy="name the function that returns the network",
+        )
+    # What a trusted module merely imports, such as a function of `os`, is not code that the user has read.
+    home = str(getattr(function, "__module__", ""))
+    if not trust.covers(home):
+        raise untrusted(where, reference, home, trust)
+    return function  # type: ignore[no-any-return]  # callable says so
+
+
+def _built(
+    where: str, reference: str, function: Callable[..., Any], model: BuilderModel, info: BackendInfo, trust: Trust
+) -> Model:
+    try:
+        with _importable(trust):
+            # A copy: a function may give the same object twice, and a run changes what it is given.
+            network = copy.deepcopy(function(**model.options))
+    except ParedownError:
+        raise
+    except Exception as error:
+        raise _failed(where, f"`{reference}` failed", error, remedy="mend the function, or `model.options`") from error
+    module, base = info.base_class
+    kind = getattr(sys.modules.get(module), base, None)
+    if kind is None or not isinstance(network, kind):
+        raise ModelError(
+            f"`{reference}` returns no network of {info.title}",
+            where=where,
+            value=f"{type(network).__module__}.{type(network).__qualname__}",
+            expected=f"an instance of {module}.{base}",
+            remedy="return the network itself, built and not called",
+        )
+    return network
+
+
+@contextlib.contextmanager
+def _importable(trust: Trust) -> Iterator[None]:
+    """Looks modules up in the spec's directory too, behind all other places, and leaves no bytecode there."""
+    directory = str(trust.directory) if trust.directory is not None else None
+    added = directory is not None and directory not in sys.path
+    written = sys.dont_write_bytecode
+    if added:
+        sys.path.append(str(directory))
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = written
+        if added:
+            sys.path.remove(str(directory))
+
+
+def _missing(where: str, reference: str, trust: Trust) -> Problem | None:
+    """What is wrong with a reference as far as files tell."""
+    module_name, _, name = reference.partition(":")
+    if module_name in sys.modules:
+        return None
+    found = _locate(module_name, trust)
+    if found is None:
+        place = f" and in {trust.directory}" if trust.directory is not None else ""
+        return Problem(
+            f"there is no module `{module_name}`",
+            where,
+            reference,
+            f"a module that is installed, or a file beside the spec; looked for in Python's path{place}",
+            "check the name; put the file beside the spec, or install its package",
+        )
+    names = _names(found)
+    return None if names is None or name in names else _no_function(where, reference, sorted(names))
+
+
+def _no_function(where: str, reference: str, names: Sequence[str]) -> Problem:
+    module, _, name = reference.partition(":")
+    public = [one for one in names if not one.startswith("_")]
+    near = nearest(name, public)
+    return Problem(
+        f"the module `{module}` has no function `{name}`",
+        where,
+        reference,
+        f"a function of `{module}` that returns the network",
+        f"did you mean `{module}:{near}`?" if near else "check the name",
+    )
+
+
+def _locate(module: str, trust: Trust) -> ModuleSpec | None:
+    """Where a module lies, without importing its packages, as `importlib.util.find_spec` would."""
+    parts = module.split(".")
+    path = [*sys.path, *([str(trust.directory)] if trust.directory is not None else [])]
+    importlib.invalidate_caches()
+    found: ModuleSpec | None = None
+    for index in range(len(parts)):
+        found = PathFinder.find_spec(".".join(parts[: index + 1]), path)
+        if found is None or index == len(parts) - 1:
+            return found
+        path = list(found.submodule_search_locations or ())
+    return found
+
+
+def _names(module: ModuleSpec) -> set[str] | None:
+    """The names that a module's top level gives; None where only running it would tell."""
+    if module.origin is None or not module.origin.endswith(".py"):
+        return None
+    try:
+        tree = ast.parse(Path(module.origin).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        elif not isinstance(node, ast.Expr):
+            return None
+    return None if "*" in names or "__getattr__" in names else names
+
+
+def _digest(reference: str, model: BuilderModel, trust: Trust) -> str:
+    """SHA-256 of the function's name and options, and of the sources of the loaded modules that are the user's.
+
+    These are the trusted ones, those of the function's own package, and those that lie in the spec's directory.
+    """
+    content = hashlib.sha256(json.dumps([reference, model.options], sort_keys=True).encode())
+    package = reference.partition(":")[0].partition(".")[0]
+    root = trust.directory.resolve() if trust.directory is not None else None
+    for name, module in sorted(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str) or not file.endswith(".py"):
+            continue
+        path = Path(file)
+        beside = root is not None and root in path.parents and not _INSTALLED.intersection(path.parts)
+        if trust.covers(name) or name.partition(".")[0] == package or (beside and not name.startswith("paredown")):
+            content.update(name.encode())
+            content.update(path.read_bytes() if path.is_file() else b"")
+    return content.hexdigest()
+
+
+def _failed(where: str, what: str, error: Exception, remedy: str = "mend the module") -> ModelError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return ModelError(
+        f"{what}: {reason}",
+        where=where,
+        value=type(error).__name__,
+        expected="a module that imports, and a function that returns the network",
+        remedy=f"{remedy}; the log of the run holds the traceback",
+    )

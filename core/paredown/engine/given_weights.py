@@ -1,0 +1,72 @@
+"""Weights that a spec gives by the name of a file: read by whoever knows the format, and fitted to the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from paredown import files
+from paredown.algorithms.checkpoints import fit, report, without_prefix
+from paredown.contracts import Array, Checkpoint, ModelSource, State
+from paredown.engine.weights_process import read_elsewhere
+from paredown.engine.workbench import Workbench
+from paredown.errors import WeightsError
+from paredown.spec.weights_checks import NEUTRAL
+
+
+def given_weights(
+    bench: Workbench, source: ModelSource, path: Path, drawn: Mapping[str, Array], *, strict: bool
+) -> tuple[State, tuple[str, ...]]:
+    """The arrays of a file in place of drawn ones, and notes: what matched, and what was done to make it match.
+
+    Args:
+        bench: The run.
+        source: The network that the file is for.
+        path: A safetensors file in neutral names, or a file of a framework's own.
+        drawn: The network's arrays, drawn; they stand for a head with another number of classes.
+        strict: Refuse a file that lacks arrays or has others; else those are drawn, and left.
+
+    Raises:
+        WeightsError: The file is missing or cannot be read, holds more than arrays, or does not fit the network.
+        BackendMissing: The framework that reads such a file is not installed.
+    """
+    found = _read(bench, source, path)
+    # Counters of batches are in no neutral state.
+    arrays = {name: values for name, values in found.arrays.items() if not name.endswith("num_batches_tracked")}
+    arrays, prefixes = without_prefix(arrays, drawn.keys())
+    fitted = fit(arrays, drawn, head(list(drawn)))
+    if not fitted.matched or (strict and not fitted.is_whole):
+        raise WeightsError(
+            "the weights do not fit the network",
+            where=str(path),
+            value="; ".join([report(fitted), *found.notes, *prefixes]),
+            expected=f"{len(drawn)} arrays in neutral names, as `weights.safetensors` of a baseline has them",
+            remedy="check the network, and rename what is meant by another name"
+            + ("; `strict: false` draws what is missing and leaves what is unknown" if fitted.matched else ""),
+        )
+    use = set(fitted.matched)
+    state = {name: arrays[name].astype(drawn[name].dtype) if name in use else drawn[name] for name in drawn}
+    return state, tuple(f"weights {path.name}: {note}" for note in (report(fitted), *found.notes, *prefixes))
+
+
+def head(names: list[str]) -> set[str]:
+    """The arrays of the last layer with weights."""
+    layer = names[-1].rpartition(".")[0]
+    return {name for name in names if name.rpartition(".")[0] == layer}
+
+
+def _read(bench: Workbench, source: ModelSource, path: Path) -> Checkpoint:
+    if not path.is_file():
+        raise WeightsError(
+            "the weights are missing",
+            where=str(path),
+            expected="a file of weights",
+            remedy="mend `model.weights`; a relative path starts from the spec's directory",
+        )
+    suffix = path.suffix.lower()
+    if suffix == NEUTRAL:
+        return Checkpoint(files.read_state(path))
+    owner = bench.manager.reader_of(suffix)
+    if owner == bench.backend:
+        return bench.manager.read_weights(owner, path, lambda: bench.build(source=source))
+    return read_elsewhere(bench, owner, source, path)

@@ -1,0 +1,71 @@
+"""What the spec's network is built from: the zoo, timm or a user's own function; and whether it is what it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paredown.contracts import BackendInfo, ModelSource
+from paredown.engine.code import builder_source
+from paredown.engine.trust import Trust
+from paredown.errors import HookFailed, ModelError
+from paredown.spec.models import BuilderModel, NetworkConfig, TimmModel, ZooModel
+
+if TYPE_CHECKING:
+    from paredown.engine.workbench import Workbench
+
+
+def source_of(network: NetworkConfig, info: BackendInfo, trust: Trust) -> ModelSource:
+    """What a backend builds a network from.
+
+    Raises:
+        TrustError, ModelError: A user's function is not trusted, or is not there.
+    """
+    if isinstance(network, BuilderModel):
+        return builder_source(network, info, trust)
+    if isinstance(network, TimmModel):
+        return ModelSource(network.name, network.num_classes, network.in_channels, network.input_size, kind="timm")
+    return zoo_source(network)
+
+
+def zoo_source(network: ZooModel) -> ModelSource:
+    """What a network of the zoo is built from."""
+    return ModelSource(
+        name=network.name,
+        num_classes=network.num_classes,
+        in_channels=network.in_channels,
+        input_size=network.input_size,
+        width=network.width,
+    )
+
+
+def require_running(bench: Workbench) -> None:
+    """Runs a network that no zoo vouches for once, before hours of training find out that it cannot be.
+
+    Raises:
+        ModelError: It does not take images of the spec's size, or gives another number of classes.
+    """
+    if isinstance(bench.spec.model, ZooModel):
+        return
+    images = np.zeros((2, *bench.input_shape), np.float32)
+    model = bench.build()
+    try:
+        found = bench.manager.evaluate(bench.backend, model, images)
+    except HookFailed as error:
+        raise ModelError(
+            f"the network does not take images of this size: {error.__cause__}",
+            where="model.in_channels, model.input_size",
+            value=f"images of shape {images.shape}, for `{bench.source.name}`",
+            expected="a network that takes one batch of images",
+            remedy="mend `model`, or the code that builds the network",
+        ) from error
+    classes = bench.source.num_classes
+    if isinstance(found, np.ndarray) and found.ndim == 2 and found.shape != (2, classes):
+        raise ModelError(
+            "the network has another number of outputs than the spec says",
+            where="model.num_classes",
+            value=f"{found.shape[1]}, from `{bench.source.name}`",
+            expected=str(classes),
+            remedy=f"write `num_classes: {found.shape[1]}`, or let the code build {classes} outputs",
+        )

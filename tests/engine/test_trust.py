@@ -1,0 +1,167 @@
+"""Whose code a spec may name, and what is wrong with a function that is no builder of networks."""
+
+from __future__ import annotations
+
+import re
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from paredown.contracts import BackendInfo
+from paredown.engine.code import builder_source, require_code
+from paredown.engine.trust import Trust, trusting
+from paredown.errors import ModelError, TrustError
+from paredown.spec.models import BuilderModel
+
+NETWORKS = """
+import pathlib
+from os import mkdir
+import numpy as np
+
+pathlib.Path(__file__).with_name("imported").touch()
+NUMBER = 5
+STORE = np.zeros(3)
+
+def array(size=2):
+    return np.zeros(size)
+
+def same():
+    return STORE
+
+def text():
+    return "no network"
+
+def failing():
+    raise ValueError("no such width")
+"""
+
+INFO = BackendInfo("toy", "Toy", (), "pip install toy", (), ("numpy", "ndarray"))
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A spec's directory with a module of a name that no other test imports."""
+    name = f"own_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(NETWORKS)
+    (tmp_path / f"{name}x.py").write_text(NETWORKS)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield SimpleNamespace(directory=tmp_path, name=name, marker=tmp_path / "imported")
+    for module in [one for one in sys.modules if one.startswith(name)]:
+        del sys.modules[module]
+
+
+def spec_of(**builders):
+    return SimpleNamespace(model=BuilderModel(builders=builders))
+
+
+def source(place, function, *trusted, **options):
+    model = BuilderModel(builders={"toy": f"{place.name}:{function}"}, options=options)
+    return builder_source(model, INFO, trusting(trusted or (place.name,), place.directory))
+
+
+@pytest.mark.parametrize(
+    ("module", "is_covered"), [("a.b", True), ("a.b.c", True), ("a.bc", False), ("a", False), ("b", False)]
+)
+def test_trust_covers_a_module_and_what_lies_within_it(module, is_covered):
+    assert Trust(("a.b",)).covers(module) is is_covered
+
+
+@pytest.mark.parametrize("name", ["networks.py:build", "own networks", "", "a..b", "./networks"])
+def test_what_is_no_name_of_a_module_cannot_be_trusted(name, tmp_path):
+    with pytest.raises(TrustError, match="no name of a module"):
+        trusting([name], tmp_path)
+
+
+def test_untrusted_code_is_refused_by_name_and_not_even_imported(place):
+    with pytest.raises(TrustError, match=f"not trusted: `{place.name}:array`") as caught:
+        require_code(spec_of(toy=f"{place.name}:array"), ["toy"], trusting([f"{place.name}x"], place.directory))
+    assert f"--trust {place.name}" in caught.value.problems[0].remedy
+    with pytest.raises(TrustError):
+        source(place, "array", f"{place.name}x")
+    assert not place.marker.exists()
+
+
+def test_only_the_code_of_the_backends_that_run_needs_trust(place):
+    require_code(
+        spec_of(toy=f"{place.name}:array", other="elsewhere:f"), ["toy"], trusting([place.name], place.directory)
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "what"),
+    [
+        ("no_such_module_here:f", "there is no module"),
+        ("NAME:arrray", "has no function `arrray`"),
+        ("NAME.x:f", "no module"),
+    ],
+)
+def test_what_is_nowhere_is_told_before_anything_is_imported(place, reference, what):
+    reference = reference.replace("NAME", place.name)
+    trust = trusting([reference.partition(":")[0].partition(".")[0]], place.directory)
+    with pytest.raises(ModelError, match=what) as caught:
+        require_code(spec_of(toy=reference), ["toy"], trust)
+    assert not place.marker.exists()
+    if "arrray" in reference:
+        assert f"did you mean `{place.name}:array`?" in caught.value.problems[0].remedy
+
+
+def test_a_function_builds_with_its_options_from_the_directory_of_the_spec(place):
+    found = source(place, "array", size=7)
+    assert (found.name, found.kind) == (f"{place.name}:array", "builder")
+    assert found.build().shape == (7,)
+    assert str(place.directory) not in sys.path
+    assert not (place.directory / "__pycache__").exists()
+
+
+def test_every_call_gives_a_network_of_its_own(place):
+    build = source(place, "same").build
+    build()[0] = 5.0
+    np.testing.assert_array_equal(build(), np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "what"),
+    [
+        ("mkdir", TrustError, "module `posix`"),
+        ("NUMBER", ModelError, "is no function"),
+        ("text", ModelError, "returns no network of Toy"),
+        ("failing", ModelError, "no such width"),
+    ],
+)
+def test_what_is_no_builder_is_one_clear_error(place, function, error, what):
+    with pytest.raises(error) as caught:
+        source(place, function).build()
+    assert re.search(what, str(caught.value))
+    assert caught.value.problems[0].where == "model.toy"
+
+
+def test_options_that_the_function_does_not_take_are_one_clear_error(place):
+    with pytest.raises(ModelError, match="unexpected keyword argument 'colour'"):
+        source(place, "array", colour=1).build()
+
+
+def test_a_module_that_does_not_import_is_one_clear_error(place):
+    (place.directory / f"{place.name}_broken.py").write_text(
+        "def f():\n    pass\nraise RuntimeError('broken on purpose')\n"
+    )
+    model = BuilderModel(builders={"toy": f"{place.name}_broken:f"})
+    with pytest.raises(ModelError, match="cannot be imported: broken on purpose"):
+        builder_source(model, INFO, trusting([f"{place.name}_broken"], place.directory))
+
+
+def test_changed_code_and_other_options_are_other_content(place):
+    first, wider = source(place, "array"), source(place, "array", size=3)
+    path = place.directory / f"{place.name}.py"
+    path.write_text(NETWORKS.replace("size=2", "size=4"))
+    changed = source(place, "array")
+    assert len({first.content, wider.content, changed.content}) == 3
+    assert source(place, "array").content == changed.content
+
+
+def test_a_file_beside_the_spec_never_stands_in_for_an_installed_module(place):
+    (place.directory / "colorsys.py").write_text("raise RuntimeError\n")
+    model = BuilderModel(builders={"toy": "colorsys:rgb_to_hsv"})
+    found = builder_source(model, INFO, trusting(["colorsys"], place.directory))
+    assert found.name == "colorsys:rgb_to_hsv"
