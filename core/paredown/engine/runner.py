@@ -66,7 +66,7 @@ def run_one(
         TrustError: The spec names code that is not trusted; nothing is removed, imported or written before that.
     """
     require_trusted(spec, [backend], trust)
-    context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir)
+    context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir, amp=spec.run.amp)
     bench = Workbench(manager, backend, spec, context, report, trust)
     if fresh:
         files.remove_directory(directory)
