@@ -17,6 +17,7 @@ from paredown_paddle.framework import paddle, quiet
 from paredown_paddle.masks import Holder
 from paredown_paddle.names import tensors
 from paredown_paddle.optimizing import descend, make_optimizer
+from paredown_paddle.outputs import targets
 from paredown_paddle.quantized_training import QuantizedTraining
 from paredown_paddle.signals import Answer, Lesson, Projections
 from paredown_paddle.taps import captured
@@ -142,7 +143,7 @@ def _step(training: _Training, batch: Batch, position: int, where: str) -> float
 
 def _on_device(batch: contracts.Batch, dtype: str) -> Batch:
     images, labels, *taught = batch
-    return Batch(_tensor(images, dtype), _tensor(labels, "int64"), _tensor(taught[0], dtype) if taught else None)
+    return Batch(_tensor(images, dtype), targets(labels), _tensor(taught[0], dtype) if taught else None)
 
 
 def _tensor(values: Array, dtype: str) -> Any:

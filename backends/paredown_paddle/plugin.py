@@ -25,7 +25,7 @@ from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
 from paredown.twins import OWN, SHARED, WIDTHS
 
 if TYPE_CHECKING:
-    from paredown.contracts import FloatArray
+    from paredown.contracts import FloatArray, Outputs
 
 NAME = "paddle"
 
@@ -133,7 +133,7 @@ def distill(backend: str, model: Model, plan: DistillPlan, run: TrainingRun) -> 
 
 
 @hookimpl
-def evaluate(backend: str, model: Model, images: FloatArray) -> FloatArray | None:
+def evaluate(backend: str, model: Model, images: FloatArray) -> Outputs | None:
     """Runs one batch."""
     if backend != NAME:
         return None

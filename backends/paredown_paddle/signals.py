@@ -11,6 +11,7 @@ import numpy as np
 from paredown.contracts import Array, TrainingRun
 from paredown.plan import DistillPlan, PlannedLoss
 from paredown_paddle.framework import paddle
+from paredown_paddle.outputs import detached
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,7 @@ class Answer:
 
     def detached(self) -> Answer:
         """The same numbers, through which nothing learns."""
-        outputs = None if self.outputs is None else self.outputs.detach()
-        return Answer(outputs, {name: values.detach() for name, values in self.taps.items()})
+        return Answer(detached(self.outputs), {name: values.detach() for name, values in self.taps.items()})
 
 
 class Projections:

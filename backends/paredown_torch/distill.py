@@ -18,6 +18,7 @@ from paredown.plan import DistillPlan
 from paredown_torch.masking import HeldMasks
 from paredown_torch.model import device_of, evaluation_mode
 from paredown_torch.optimizing import descend, make_optimizer
+from paredown_torch.outputs import targets
 from paredown_torch.quantized_training import QuantizedStudent
 from paredown_torch.signals import Answer, Lesson, Projections
 from paredown_torch.taps import captured
@@ -143,6 +144,6 @@ def _on_device(batches: Iterator[contracts.Batch], like: torch.Tensor) -> Iterat
     for images, labels, *taught in batches:
         yield Batch(
             torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32)).to(like),
-            torch.from_numpy(np.ascontiguousarray(labels, dtype=np.int64)).to(like.device),
+            targets(labels, like.device),
             torch.from_numpy(np.ascontiguousarray(taught[0], dtype=np.float32)).to(like) if taught else None,
         )

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from paredown.contracts import FloatArray, ModelSource, RunContext, State
+from paredown.contracts import FloatArray, ModelSource, Outputs, RunContext, State
 from paredown.errors import ModelError, Problem, UnsupportedError, WeightsError
 from paredown.twins import require_width
+from paredown_torch.outputs import as_arrays
 from paredown_torch.zoo import NAMES
 
 
@@ -171,9 +172,11 @@ def _meant(near: list[str], holder: str) -> str | None:
     return f"{holder} {near[0]}: rename it if that is meant" if near else None
 
 
-def evaluate(model: nn.Module, images: FloatArray) -> FloatArray:
-    """The network's output for a batch of images [N, C, H, W], float32, in evaluation mode without gradients."""
+def evaluate(model: nn.Module, images: FloatArray) -> Outputs:
+    """The network's output for a batch of images [N, C, H, W], float32, in evaluation mode without gradients.
+
+    Of a network that returns several tensors a tuple.
+    """
     batch = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32)).to(device_of(model))
     with evaluation_mode(model), torch.no_grad():
-        output = model(batch)
-    return np.asarray(output.detach().cpu().to(torch.float32).numpy())
+        return as_arrays(model(batch))

@@ -26,7 +26,7 @@ from paredown.twins import WIDTHS
 from paredown_torch.zoo import NAMES
 
 if TYPE_CHECKING:
-    from paredown.contracts import FloatArray
+    from paredown.contracts import FloatArray, Outputs
 
 NAME = "torch"
 
@@ -134,7 +134,7 @@ def distill(backend: str, model: Model, plan: DistillPlan, run: TrainingRun) -> 
 
 
 @hookimpl
-def evaluate(backend: str, model: Model, images: FloatArray) -> FloatArray | None:
+def evaluate(backend: str, model: Model, images: FloatArray) -> Outputs | None:
     """Runs a network; see `paredown_torch.model.evaluate`."""
     if backend != NAME:
         return None

@@ -12,19 +12,19 @@ from torch.nn import functional
 
 from paredown.contracts import Array, TrainingRun
 from paredown.plan import DistillPlan, PlannedLoss
+from paredown_torch.outputs import Returned, detached
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a network gave for a batch: its outputs (None where nothing needs them), and its taps by name."""
 
-    outputs: torch.Tensor | None = None
+    outputs: Returned | None = None
     taps: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     def detached(self) -> Answer:
         """The same numbers, through which nothing learns."""
-        outputs = None if self.outputs is None else self.outputs.detach()
-        return Answer(outputs, {name: values.detach() for name, values in self.taps.items()})
+        return Answer(detached(self.outputs), {name: values.detach() for name, values in self.taps.items()})
 
 
 class Projections:
@@ -73,7 +73,7 @@ class Lesson:
         weights: Sequence[float],
         student: Answer,
         teacher: Answer | None,
-        labels: torch.Tensor,
+        labels: torch.Tensor | Array,
         projections: Projections,
     ) -> torch.Tensor:
         """The sum of all terms."""

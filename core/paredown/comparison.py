@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from paredown import files
+from paredown.algorithms.outputs import first
 from paredown.contracts import DataSplits, FloatArray, Runtime
 from paredown.deploy.verify import run_file
 from paredown.engine.journal import read_plans
@@ -122,7 +123,7 @@ def agreements(
     predicted: dict[tuple[str, int], FloatArray] = {}
     for run in {(one.backend, one.seed): one for pair in pairs for one in pair}.values():
         path = run_directory(out, run.backend, run.seed) / run.delivered
-        predicted[run.backend, run.seed] = run_file(runtime, path, data.test[0]).argmax(axis=1)
+        predicted[run.backend, run.seed] = first(run_file(runtime, path, data.test[0])).argmax(axis=1)
     return tuple(
         Agreement(
             backends=(a.backend, b.backend),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from paredown.contracts import Batch, FloatArray, IntArray
+from paredown.contracts import Array, Batch, FloatArray, IntArray
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> IntArray:
@@ -20,7 +20,7 @@ def batch_count(count: int, batch_size: int, shards: int = 1) -> int:
 
 
 def epoch_batches(
-    data: tuple[FloatArray, IntArray],
+    data: tuple[FloatArray, Array],
     batch_size: int,
     seed: int,
     epoch: int,
@@ -32,7 +32,7 @@ def epoch_batches(
     """The batches of one epoch, in order. What does not fill a batch on every shard waits for the next epoch's order.
 
     Args:
-        data: Images [count, channels, height, width] and labels [count].
+        data: Images [count, channels, height, width] and labels [count, ...].
         batch_size: Images a batch, on each shard.
         seed: The run's seed.
         epoch: Counted from zero.

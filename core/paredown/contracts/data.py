@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from paredown.contracts.arrays import FloatArray, IntArray
+from paredown.contracts.arrays import Array, FloatArray, Outputs
 
 
 @dataclass(frozen=True, slots=True)
 class DataSplits:
-    """A dataset in memory, split once. Images are float32, NCHW, normalised; labels int64."""
+    """A dataset in memory, split once. Images are float32, NCHW, normalised.
+
+    Labels have the images on their first axis: int64, or structured as the task wants them.
+    """
 
     name: str
-    train: tuple[FloatArray, IntArray]
-    validation: tuple[FloatArray, IntArray]
-    test: tuple[FloatArray, IntArray]
+    train: tuple[FloatArray, Array]
+    validation: tuple[FloatArray, Array]
+    test: tuple[FloatArray, Array]
     num_classes: int
 
     @property
@@ -32,7 +35,7 @@ class Task(Protocol):
 
     primary: str
 
-    def metrics(self, outputs: FloatArray, labels: IntArray) -> dict[str, float]:
+    def metrics(self, outputs: Outputs, labels: Array) -> dict[str, float]:
         """Metrics by name, each in [0, 1], greater is better. `outputs` is what the network returned."""
         ...
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from paredown.contracts import Array, DataSplits, FloatArray, IntArray, Model, ModelSource, Split, State
+from paredown.algorithms.outputs import first
+from paredown.contracts import Array, DataSplits, FloatArray, Model, ModelSource, Split, State
 from paredown.engine.workbench import Workbench
 from paredown.errors import DataError, HookFailed, ModelError
 from paredown.plan import PrunePlan
@@ -30,7 +31,7 @@ class GivenWorkbench(Workbench):
     loaders: dict[Split, Loader] = field(default_factory=dict)
 
     @cached_property
-    def _collected(self) -> dict[Split, tuple[FloatArray, IntArray]]:
+    def _collected(self) -> dict[Split, tuple[FloatArray, Array]]:
         collected = {name: _collect(loader, name) for name, loader in self.loaders.items()}
         shapes = {name: images.shape[1:] for name, (images, _) in collected.items()}
         for name, shape in shapes.items():
@@ -42,28 +43,28 @@ class GivenWorkbench(Workbench):
     def data(self) -> DataSplits:
         """The loaders' images, read once; training itself iterates the loader, so that its augmentation stays."""
         splits = self._collected
-        classes = int(max(labels.max() for _, labels in splits.values())) + 1
+        classes = int(max(_greatest(labels) for _, labels in splits.values())) + 1
         self._require_fit(splits["train"][0][:2], classes)
         return DataSplits("given", splits["train"], splits["validation"], splits["test"], classes)
 
     def _require_fit(self, images: FloatArray, classes: int) -> None:
         """Refuses a network that does not take these images, or has fewer outputs than there are classes."""
         try:
-            found = self.manager.evaluate(self.backend, self.model, images).shape
+            found = first(self.manager.evaluate(self.backend, self.model, images)).shape
         except HookFailed as error:
             raise ModelError(
                 f"the network does not take the loader's images: {error.__cause__}",
                 where="paredown.compress(model)",
                 value=f"images of shape {images.shape}",
-                expected="a network that takes one batch of images and returns one array",
+                expected="a network that takes one batch of images and returns one tensor, or a tuple of several",
                 remedy="compare its first layer with what the loader gives",
             ) from error
-        if len(found) != 2 or found[1] < classes:
+        if len(found) < 2 or found[1] < classes:
             raise ModelError(
                 "the network's outputs do not fit the labels",
                 where="paredown.compress(model)",
                 value=f"outputs of shape {found}",
-                expected=f"[batch, classes], with at least {classes} classes: the greatest label is {classes - 1}",
+                expected=f"[batch, classes, ...], with at least {classes} classes: the greatest label is {classes - 1}",
                 remedy="mend the network's last layer, or the labels",
             )
 
@@ -100,7 +101,7 @@ class GivenWorkbench(Workbench):
         loader: Any = self.loaders["train"]
         steps = _length(loader)
 
-        def epoch(index: int) -> Iterator[tuple[FloatArray, IntArray]]:  # noqa: ARG001
+        def epoch(index: int) -> Iterator[tuple[FloatArray, Array]]:  # noqa: ARG001
             return (_to_arrays(batch, "train") for batch in itertools.islice(loader, steps))
 
         return steps, epoch
@@ -113,7 +114,7 @@ def _length(loader: Any) -> int:
         return sum(1 for _ in loader)
 
 
-def _collect(loader: Any, name: str) -> tuple[FloatArray, IntArray]:
+def _collect(loader: Any, name: str) -> tuple[FloatArray, Array]:
     if not isinstance(loader, Iterable):
         raise _refused(name, "cannot be iterated", type(loader).__name__, _LOADER)
     if isinstance(loader, Iterator):
@@ -130,19 +131,35 @@ def _collect(loader: Any, name: str) -> tuple[FloatArray, IntArray]:
     return images, np.concatenate([labels for _, labels in batches])
 
 
-def _to_arrays(batch: Any, name: str) -> tuple[FloatArray, IntArray]:
-    """One batch in NumPy: images [N, C, H, W], float32, and labels [N], int64."""
+def _to_arrays(batch: Any, name: str) -> tuple[FloatArray, Array]:
+    """One batch in NumPy: images [N, C, H, W], float32, and labels: [N], int64, or records [N]."""
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise _refused(name, "gave a batch that is no pair", type(batch).__name__, "(images, labels)")
     images, labels = (_to_array(values) for values in batch)
     if images.ndim != 4 or images.dtype.kind not in "fiub":
         found = f"shape {images.shape}, {images.dtype}"
         raise _refused(name, "gave images of another form", found, "numbers of shape [batch, channels, height, width]")
+    if labels.dtype.names:
+        return images.astype(np.float32, copy=False), _structured(labels, len(images), name)
     if labels.size != len(images) or labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
         found = f"shape {labels.shape}, {labels.dtype}, for {len(images)} images"
         remedy = "give class numbers, not one-hot vectors or probabilities"
         raise _refused(name, "gave labels of another form", found, "one whole number from 0 for each image", remedy)
     return images.astype(np.float32, copy=False), labels.reshape(len(images)).astype(np.int64, copy=False)
+
+
+def _structured(labels: Array, count: int, name: str) -> Array:
+    """Labels of objects in images, one record an image, with the field `classes`."""
+    fields = labels.dtype.names or ()
+    if labels.shape != (count,) or "classes" not in fields:
+        found = f"shape {labels.shape}, fields {', '.join(fields)}, for {count} images"
+        raise _refused(name, "gave labels of another form", found, "one record for each image, with a field `classes`")
+    return labels
+
+
+def _greatest(labels: Array) -> int:
+    """The greatest class among labels; a record's empty places are -1."""
+    return int((labels["classes"] if labels.dtype.names else labels).max())
 
 
 def _to_array(values: Any) -> Array:

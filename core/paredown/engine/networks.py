@@ -165,10 +165,12 @@ def _content_key(bench: Workbench, state: State, source: ModelSource, training: 
 
 
 def digest(arrays: State) -> str:
-    """SHA-256 over names, shapes and bytes, in hexadecimal."""
+    """SHA-256 over names, shapes, the fields of structured arrays, and bytes, in hexadecimal."""
     content = hashlib.sha256()
     for name in sorted(arrays):
         content.update(name.encode())
         content.update(str(arrays[name].shape).encode())
+        if arrays[name].dtype.names:
+            content.update(str(arrays[name].dtype.descr).encode())
         content.update(arrays[name].tobytes())
     return content.hexdigest()

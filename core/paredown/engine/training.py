@@ -69,12 +69,11 @@ def train(
     def on_epoch(index: int, loss: float) -> None:
         bench.report("epoch", epoch=index + 1, epochs=plan.epochs, loss=loss)
 
-    registry = bench.manager.registry
     run = TrainingRun(
         batches=epoch if lessons.answers is None else _answered(epoch, lessons.answers),
         steps_per_epoch=steps,
         learning_rate=learning_rate(plan.schedule, plan.optimizer.lr, plan.epochs, steps),
-        losses=[registry.implementation("distill_loss", loss.kind, backend=bench.backend) for loss in plan.losses],
+        losses=[bench.loss(loss.kind) for loss in plan.losses],
         seed=seed,
         teacher=lessons.teacher,
         masking=masking,

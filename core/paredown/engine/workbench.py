@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 
 from paredown.algorithms import batches, masks
+from paredown.algorithms.outputs import Shapes, concatenated, on_first, shapes
 from paredown.algorithms.surgery import cut_state
 from paredown.contracts import (
     Batch,
     DataSplits,
     FloatArray,
     LayerInfo,
+    LossFunction,
     MeasureRequest,
     Model,
     ModelSource,
     Outcome,
+    Outputs,
     RunContext,
     Runtime,
     Split,
@@ -176,10 +179,10 @@ class Workbench:
         """
         expected = cut_state(self.state(model), plan.cuts)
         zeros = np.zeros((2, *plan.input_shape), np.float32)
-        shape = self.manager.evaluate(self.backend, model, zeros).shape
+        expected_shapes = shapes(self.manager.evaluate(self.backend, model, zeros))
         outcome = self.manager.prune(self.backend, model, plan)
         self._require_equal(self.state(outcome.model), expected, "every array cut at the plan's indices")
-        self._require_running(outcome.model, zeros, shape)
+        self._require_running(outcome.model, zeros, expected_shapes)
         return outcome
 
     def mask(self, model: Model, plan: MaskPlan) -> Outcome:
@@ -206,10 +209,10 @@ class Workbench:
                 remedy="report this network to the backend's authors",
             )
 
-    def _require_running(self, model: Model, zeros: FloatArray, shape: tuple[int, ...]) -> None:
+    def _require_running(self, model: Model, zeros: FloatArray, expected: Shapes) -> None:
         """Refuses a cut that left a layer with channels that another does not give: the groups were found in part."""
         try:
-            found = self.manager.evaluate(self.backend, model, zeros).shape
+            found = shapes(self.manager.evaluate(self.backend, model, zeros))
         except HookFailed as error:
             raise BackendFailed(
                 f"the network does not run after the cut: {error.__cause__}",
@@ -217,14 +220,21 @@ class Workbench:
                 expected="coupled channels, each cut everywhere",
                 remedy="leave the pruning step out, and report this network to the backend's authors",
             ) from error
-        if found != shape:
+        if found != expected:
             raise BackendFailed(
                 "the cut removed outputs of the network",
                 where=f"backend {self.backend}, prune",
-                value=str(found),
-                expected=str(shape),
+                value=", ".join(map(str, found)),
+                expected=", ".join(map(str, expected)),
                 remedy="leave the pruning step out, and report this network: its output layer was not recognised",
             )
+
+    def loss(self, kind: str) -> LossFunction:
+        """The backend's implementation of a loss; one that reads `outputs` is given the first of several."""
+        registry = self.manager.registry
+        implementation: LossFunction = registry.implementation("distill_loss", kind, backend=self.backend)
+        reads = registry.components["distill_loss", kind].reads
+        return on_first(implementation) if reads == "outputs" else implementation
 
     def state(self, model: Model) -> State:
         """The network's arrays under neutral names."""
@@ -238,13 +248,13 @@ class Workbench:
         """The shapes of what the network's layers and blocks give, by name, without the batch axis."""
         return self.manager.measure(self.backend, model, MeasureRequest("taps", self.input_shape)).taps
 
-    def outputs(self, model: Model, split: Split) -> FloatArray:
+    def outputs(self, model: Model, split: Split) -> Outputs:
         """What the network answers to every image of a split, in order."""
         images, _ = self.split(split)
         pieces = [
             self.manager.evaluate(self.backend, model, batch) for batch in batches.in_order(images, EVALUATION_BATCH)
         ]
-        return np.concatenate(pieces)
+        return concatenated(pieces)
 
     def metrics(self, model: Model, split: Split) -> dict[str, float]:
         """The task's metrics of the network in the framework."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from paredown.algorithms.initialization import draw
+from paredown.algorithms.outputs import first
 from paredown.contracts import Array, Model
 from paredown.engine.lessons import Lessons
 from paredown.engine.stepping import StepInput
@@ -132,4 +133,4 @@ def _peer(bench: Workbench, given: StepInput) -> Model:
 
 def _classes(bench: Workbench, model: Model) -> int:
     zeros = np.zeros((2, *bench.input_shape), np.float32)
-    return int(bench.manager.evaluate(bench.backend, model, zeros).shape[1])
+    return int(first(bench.manager.evaluate(bench.backend, model, zeros)).shape[1])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from paredown.algorithms.outputs import first
 from paredown.contracts import FloatArray, Model, ModelSource, State
 from paredown.engine.networks import Recipe, digest, initialised, prepared
 from paredown.engine.provenance import versions
@@ -31,8 +32,8 @@ from paredown.spec.teachers import (
 class Teacher:
     """Who teaches.
 
-    `model` is a network of this framework; None where core itself runs the teacher. `outputs` gives the outputs
-    [batch, classes], float32, for a batch of images either way. `content` tells all that they depend on, as JSON
+    `model` is a network of this framework; None where core itself runs the teacher. `outputs` gives the first
+    output, [batch, ...], float32, for a batch of images either way. `content` tells all that they depend on, as JSON
     values; None before the teacher is trained. `random` says which layers nobody trained, nor will.
     """
 
@@ -158,7 +159,7 @@ def _of_network(bench: Workbench, model: Model, title: str) -> Teacher:
 
 
 def _evaluated(bench: Workbench, model: Model) -> Callable[[FloatArray], FloatArray]:
-    return lambda images: bench.manager.evaluate(bench.backend, model, images)
+    return lambda images: first(bench.manager.evaluate(bench.backend, model, images))
 
 
 def _mean(members: list[Teacher]) -> Teacher:
