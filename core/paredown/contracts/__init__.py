@@ -17,7 +17,7 @@ from paredown.contracts.arrays import (
     Split,
     State,
 )
-from paredown.contracts.data import DataLoader, DataSplits, Task
+from paredown.contracts.data import DataLoader, DataSplits, PlacedTask, Task
 from paredown.contracts.measuring import Activity, Measurements, MeasureRequest
 from paredown.contracts.networks import Fold, LayerInfo, ModelSource, RunContext
 from paredown.contracts.quantizing import Corrected, CorrectionRun, Observer
@@ -53,6 +53,7 @@ __all__ = [
     "Observer",
     "Outcome",
     "Outputs",
+    "PlacedTask",
     "PointKey",
     "Quantizing",
     "QuantizingRuntime",

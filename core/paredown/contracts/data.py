@@ -14,7 +14,11 @@ from paredown.contracts.arrays import Array, FloatArray, Outputs
 class DataSplits:
     """A dataset in memory, split once. Images are float32, NCHW, normalised.
 
-    Labels have the images on their first axis: int64, or structured as the task wants them.
+    Labels are one array with the images along its first axis; the rest of its shape is the task's: int64 [images] for
+    classification, int64 [images, classes] of 0 and 1 for several classes an image, int64 [images, height, width] for
+    semantic segmentation, 255 where a pixel does not count, and records [images] for detection, with the fields
+    `boxes` (float32, [objects, 4]: x1, y1, x2, y2 in pixels of the image), `classes` (int64, [objects], -1 where the
+    image has fewer objects) and `crowd` (bool, [objects]).
     """
 
     name: str
@@ -31,12 +35,28 @@ class DataSplits:
 
 
 class Task(Protocol):
-    """What the network is for: turns its outputs into metrics. `primary` names the metric that bounds refer to."""
+    """What the network is for: turns its outputs into metrics. `primary` names the metric that bounds refer to.
+
+    Outputs are what the network returned, float32, labels what the data gives, both with the images along the first
+    axis. The loss that a network is trained with, and what shape outputs have, stand in the task's `Component`.
+    """
 
     primary: str
 
     def metrics(self, outputs: Outputs, labels: Array) -> dict[str, float]:
-        """Metrics by name, each in [0, 1], greater is better. `outputs` is what the network returned."""
+        """Metrics by name, each in [0, 1], greater is better."""
+        ...
+
+    def agreement(self, outputs: Outputs, reference: Outputs) -> float:
+        """The share of predictions, in [0, 1], that are the same in two networks' outputs for the same images."""
+        ...
+
+
+class PlacedTask(Task, Protocol):
+    """A task whose predictions are places in the images, and which has to know their size."""
+
+    def sized(self, height: int, width: int) -> Task:
+        """The task for images of this size, in pixels. `primary` holds without it; nothing else is asked before."""
         ...
 
 

@@ -46,7 +46,7 @@ def _gradients(bench: Workbench, step: PruneStep, model: Model, groups: GroupSet
         "gradients",
         bench.input_shape,
         batches=_calibration(bench, step),
-        loss=bench.loss("hard_label"),
+        loss=bench.loss(bench.label_loss),
         axes=tuple(axes),
     )
     return bench.manager.measure(bench.backend, model, request).gradients

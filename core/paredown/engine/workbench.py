@@ -29,6 +29,7 @@ from paredown.contracts import (
     State,
     Task,
 )
+from paredown.engine.tasks import for_images, loss_for_images
 from paredown.errors import BackendFailed, DataError, HookFailed, ModelError
 from paredown.manager import Manager
 from paredown.plan import MaskPlan, PrunePlan
@@ -77,7 +78,12 @@ class Workbench:
     def task(self) -> Task:
         """The task, which knows the metrics."""
         task: Task = self.manager.registry.implementation("task", self.spec.task.kind)(self.spec.task)
-        return task
+        return for_images(task, self.data.input_shape)
+
+    @property
+    def label_loss(self) -> str:
+        """The name of the loss on the labels that the task is learned by."""
+        return self.manager.registry.label_loss(self.spec.task.kind)
 
     @cached_property
     def runtime(self) -> Runtime:
@@ -230,10 +236,15 @@ class Workbench:
             )
 
     def loss(self, kind: str) -> LossFunction:
-        """The backend's implementation of a loss; one that reads `outputs` is given the first of several."""
+        """The backend's implementation of a loss.
+
+        One that reads `outputs` is given the first of several, one that reads `labels` the size of the images.
+        """
         registry = self.manager.registry
         implementation: LossFunction = registry.implementation("distill_loss", kind, backend=self.backend)
         reads = registry.components["distill_loss", kind].reads
+        if reads == "labels":
+            return loss_for_images(implementation, self.input_shape)
         return on_first(implementation) if reads == "outputs" else implementation
 
     def state(self, model: Model) -> State:
