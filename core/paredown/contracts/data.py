@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from paredown.contracts.arrays import FloatArray, IntArray
+from paredown.contracts.arrays import Array, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
 class DataSplits:
-    """A dataset in memory, split once. Images are float32, NCHW, normalised; labels int64."""
+    """A dataset, split once. Images are float32, NCHW, normalised.
+
+    Labels have the batch axis first: int64, or for objects in images one structured array (`algorithms.objects`).
+    """
 
     name: str
-    train: tuple[FloatArray, IntArray]
-    validation: tuple[FloatArray, IntArray]
-    test: tuple[FloatArray, IntArray]
+    train: tuple[FloatArray, Array]
+    validation: tuple[FloatArray, Array]
+    test: tuple[FloatArray, Array]
     num_classes: int
 
     @property
