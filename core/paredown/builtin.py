@@ -82,7 +82,7 @@ _CORRECTIONS = (
 
 _COMPARING = "paredown.algorithms.losses"
 _LOSSES = (
-    Component("distill_loss", "hard_label", f"{_COMPARING}:hard_label", HardLabelLoss),
+    Component("distill_loss", "hard_label", f"{_COMPARING}:hard_label", HardLabelLoss, reads="labels"),
     Component("distill_loss", "kl", f"{_COMPARING}:kl", KlLoss),
     Component("distill_loss", "mse", f"{_COMPARING}:mse", MseLoss),
     Component("distill_loss", "soft_cross_entropy", f"{_COMPARING}:soft_cross_entropy", SoftCrossEntropyLoss),

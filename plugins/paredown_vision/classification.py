@@ -24,3 +24,7 @@ class Classification:
             labels: [count].
         """
         return {"top1": float(np.mean(np.argmax(outputs, axis=1) == labels))}
+
+    def agreement(self, outputs: FloatArray, reference: FloatArray) -> float:
+        """The share of images whose greatest logit is the same class's in both, [count, classes]."""
+        return float(np.mean(np.argmax(outputs, axis=1) == np.argmax(reference, axis=1)))

@@ -24,8 +24,13 @@ class Component:
     `activations`; the options then have the whole numbers `samples` (how many training images are measured) and
     `batch_size`.
 
-    `reads` says what a loss is given: the outputs of student and teacher, or of both a sequence of features, the maps
-    of the layers that the option `taps` names.
+    `reads` says what a loss is given: the outputs of student and teacher, the student's `outputs` and the `labels`
+    alone, or of both networks a sequence of features, the maps of the layers that the option `taps` names.
+
+    `loss`, `outputs` and `output_losses` are for tasks. `loss` is the loss on the labels that networks are trained with
+    for it, a `distill_loss` that reads labels; a spec's `hard_label` means it. `outputs` is what its networks return:
+    `classes` (logits, [batch, classes]), `pixels` (logits, [batch, classes, height, width]), or a word of the plugin's
+    own. `output_losses` are the losses that fit when they compare these outputs with a teacher's; None for all.
 
     `distributions` are the packages that it needs and that come with no other part, `install` the exact command that
     installs them.
@@ -39,7 +44,10 @@ class Component:
     granularities: tuple[Literal["channel", "weight", "n_m"], ...] = ("channel",)
     weights: str | None = None
     needs: tuple[Literal["gradients", "activations"], ...] = ()
-    reads: Literal["outputs", "features"] = "outputs"
+    reads: Literal["outputs", "labels", "features"] = "outputs"
+    loss: str = "hard_label"
+    outputs: str = "classes"
+    output_losses: tuple[str, ...] | None = None
     distributions: tuple[str, ...] = ()
     install: str = ""
 
@@ -59,7 +67,7 @@ class BackendInfo:
     `distributions` are the packages that it needs, `install` the exact command that installs them, `models` the names
     of the zoo that it can build, `base_class` the module and the name of the class that its networks are instances of,
     `formats` what it can export besides ONNX, `widths` the networks of the zoo that it builds at other widths than 1,
-    with the smallest that each takes.
+    with the smallest that each takes, `outputs` what the networks return that return no `classes` (see `Component`).
     """
 
     name: str
@@ -70,3 +78,4 @@ class BackendInfo:
     base_class: tuple[str, str]
     formats: tuple[str, ...] = ()
     widths: Mapping[str, float] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)

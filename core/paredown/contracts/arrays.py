@@ -35,4 +35,4 @@ LossFunction = Callable[[Any, Any, Any, Mapping[str, Any]], Any]
 returns a scalar of the framework. A loss that reads features takes two equally long lists of layers' outputs."""
 
 Batch = tuple["FloatArray", "IntArray"] | tuple["FloatArray", "IntArray", "FloatArray"]
-"""Images (float32, NCHW) and labels (int64); where core has them the teacher's outputs, [batch, classes], float32."""
+"""Images (float32, NCHW) and labels (as the data gives them); where core has them the teacher's outputs, float32."""

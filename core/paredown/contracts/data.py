@@ -14,7 +14,10 @@ from paredown.contracts.arrays import Array, FloatArray, IntArray
 class DataSplits:
     """A dataset, split once. Images are float32, NCHW, normalised.
 
-    Labels have the batch axis first: int64, or for objects in images one structured array (`algorithms.objects`).
+    Labels are one array with the images along its first axis; the rest of its shape is the task's: int64 [images] for
+    classification, int64 [images, classes] of 0 and 1 for several classes an image, int64 [images, height, width] for
+    semantic segmentation, 255 where a pixel does not count, and for objects in images the structured arrays [images] of
+    `paredown.algorithms.objects`.
     """
 
     name: str
@@ -31,12 +34,20 @@ class DataSplits:
 
 
 class Task(Protocol):
-    """What the network is for: turns its outputs into metrics. `primary` names the metric that bounds refer to."""
+    """What the network is for: turns its outputs into metrics. `primary` names the metric that bounds refer to.
+
+    Outputs are what the network returned, float32, labels what the data gives, both with the images along the first
+    axis. The loss that a network is trained with, and what shape outputs have, stand in the task's `Component`.
+    """
 
     primary: str
 
     def metrics(self, outputs: FloatArray, labels: IntArray) -> dict[str, float]:
-        """Metrics by name, each in [0, 1], greater is better. `outputs` is what the network returned."""
+        """Metrics by name, each in [0, 1], greater is better."""
+        ...
+
+    def agreement(self, outputs: FloatArray, reference: FloatArray) -> float:
+        """The share of predictions, in [0, 1], that are the same in two networks' outputs for the same images."""
         ...
 
 

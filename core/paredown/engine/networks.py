@@ -15,7 +15,7 @@ from paredown import files
 from paredown.algorithms.initialization import draw
 from paredown.contracts import Array, Model, ModelSource, State
 from paredown.engine.provenance import thread_count, versions
-from paredown.engine.training import plan_training, train
+from paredown.engine.training import on_labels, plan_training, train
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, WeightsError
 from paredown.spec.models import BaselineConfig
@@ -56,7 +56,7 @@ def prepared(bench: Workbench, recipe: Recipe) -> tuple[Model, tuple[str, ...]]:
     if bench.repeatable and (known := _read_cache(cached)) is not None:
         bench.report("note", text=f"{recipe.title}: trained before, taken from the cache")
         return bench.manager.restore(bench.backend, model, known), notes
-    model = train(bench, model, plan_training(training), salt=_SALT).model
+    model = train(bench, model, plan_training(training, on_labels(bench)), salt=_SALT).model
     if bench.repeatable:
         _keep(bench, model, cached, recipe.title)
     return model, notes
@@ -155,6 +155,7 @@ def _content_key(bench: Workbench, state: State, source: ModelSource, training: 
         "backend": bench.backend,
         "source": [source.name, source.num_classes, source.in_channels, *source.input_size],
         "baseline": training.model_dump(mode="json"),
+        "loss": bench.label_loss,
         "seed": bench.context.seed,
         "device": bench.context.device,
         "threads": thread_count(bench.spec.run),

@@ -46,7 +46,7 @@ def _gradients(bench: Workbench, step: PruneStep, model: Model, groups: GroupSet
         "gradients",
         bench.input_shape,
         batches=_calibration(bench, step),
-        loss=bench.manager.registry.implementation("distill_loss", "hard_label", backend=bench.backend),
+        loss=bench.manager.registry.implementation("distill_loss", bench.label_loss, backend=bench.backend),
         axes=tuple(axes),
     )
     return bench.manager.measure(bench.backend, model, request).gradients

@@ -16,12 +16,15 @@ from paredown.errors import BackendFailed
 from paredown.plan import DistillPlan, PlannedLoss
 from paredown.spec.models import BaselineConfig, TrainConfig
 
-LABELS_ONLY = (PlannedLoss(kind="hard_label", options={}, weight=1.0),)
+
+def on_labels(bench: Workbench) -> tuple[PlannedLoss, ...]:
+    """The terms of a training on the labels alone: the task's own loss."""
+    return (PlannedLoss(kind=bench.label_loss, options={}, weight=1.0),)
 
 
 def plan_training(
     train: TrainConfig | BaselineConfig,
-    losses: tuple[PlannedLoss, ...] = LABELS_ONLY,
+    losses: tuple[PlannedLoss, ...],
     teacher: str | None = None,
     way: Literal["offline", "online", "self"] = "offline",
 ) -> DistillPlan:

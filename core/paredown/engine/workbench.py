@@ -76,6 +76,11 @@ class Workbench:
         task: Task = self.manager.registry.implementation("task", self.spec.task.kind)(self.spec.task)
         return task
 
+    @property
+    def label_loss(self) -> str:
+        """The name of the loss on the labels that the task is learned by."""
+        return self.manager.registry.label_loss(self.spec.task.kind)
+
     @cached_property
     def runtime(self) -> Runtime:
         """What runs the deployed files."""

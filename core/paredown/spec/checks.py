@@ -12,6 +12,7 @@ from paredown.spec.installed_checks import check_installed, repeated
 from paredown.spec.models import BaselineConfig, Spec, TrainConfig
 from paredown.spec.schedule_checks import check_schedule
 from paredown.spec.step_checks import check_steps
+from paredown.spec.task_checks import check_task
 from paredown.spec.vocabulary import Vocabulary
 from paredown.spec.weights_checks import check_weights
 
@@ -24,6 +25,7 @@ def check(spec: Spec, document: Document, vocabulary: Vocabulary) -> list[Proble
         *check_data(spec, document),
         *_weights(spec, document),
         *_baseline(spec, document),
+        *check_task(spec, document, vocabulary),
         *check_steps(spec, document, vocabulary),
         *_schedules(spec, document),
     ]
