@@ -12,13 +12,12 @@ from paredown.contracts.arrays import Array, FloatArray, Outputs
 
 @dataclass(frozen=True, slots=True)
 class DataSplits:
-    """A dataset in memory, split once. Images are float32, NCHW, normalised.
+    """A dataset, split once. Images are float32, NCHW, normalised.
 
     Labels are one array with the images along its first axis; the rest of its shape is the task's: int64 [images] for
     classification, int64 [images, classes] of 0 and 1 for several classes an image, int64 [images, height, width] for
-    semantic segmentation, 255 where a pixel does not count, and records [images] for detection, with the fields
-    `boxes` (float32, [objects, 4]: x1, y1, x2, y2 in pixels of the image), `classes` (int64, [objects], -1 where the
-    image has fewer objects) and `crowd` (bool, [objects]).
+    semantic segmentation, 255 where a pixel does not count, and for objects in images the structured arrays [images] of
+    `paredown.algorithms.objects`.
     """
 
     name: str
