@@ -31,6 +31,8 @@ NAME = "paddle"
 
 LOSSES = (
     "hard_label",
+    "pixel_cross_entropy",
+    "binary_cross_entropy",
     "kl",
     "mse",
     "soft_cross_entropy",

@@ -32,6 +32,8 @@ NAME = "torch"
 
 LOSSES = (
     "hard_label",
+    "pixel_cross_entropy",
+    "binary_cross_entropy",
     "kl",
     "mse",
     "soft_cross_entropy",
