@@ -22,7 +22,7 @@ from paredown.contracts import (
 )
 from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
-from paredown.twins import OWN, SHARED, WIDTHS
+from paredown.twins import DETECTORS, OWN, SHARED, WIDTHS
 
 if TYPE_CHECKING:
     from paredown.contracts import FloatArray, Outputs
@@ -31,6 +31,7 @@ NAME = "paddle"
 
 LOSSES = (
     "hard_label",
+    "fcos",
     "pixel_cross_entropy",
     "binary_cross_entropy",
     "kl",
@@ -59,6 +60,7 @@ def register_backend() -> BackendInfo:
         base_class=("paddle.nn", "Layer"),
         formats=("paddle", "paddle_old_ir"),
         widths=WIDTHS,
+        outputs=dict.fromkeys(DETECTORS, "boxes"),
     )
 
 

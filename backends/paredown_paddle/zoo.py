@@ -10,7 +10,8 @@ from typing import Any
 
 from paredown.contracts import ModelSource
 from paredown.errors import ModelError
-from paredown.twins import OWN, SHARED, require_width
+from paredown.twins import OWN, SHARED, require_size, require_width
+from paredown_paddle.detectors import FcosMobileNetV2Small
 from paredown_paddle.framework import paddle
 from paredown_paddle.mobilenet import MobileNetV2Small
 from paredown_paddle.names import Origin, has_tensors, set_origin
@@ -21,6 +22,7 @@ _OWN: dict[str, Callable[[int, int, float], Any]] = {
     "resnet20": ResNet20,
     "cnn": Cnn,
     "mobilenet_v2_small": MobileNetV2Small,
+    "fcos_mobilenet_v2_small": FcosMobileNetV2Small,
 }
 _BY_POSITION = ("mobilenet_v1", "mobilenet_v3_small", "mobilenet_v3_large", "densenet121", "shufflenet_v2_x1_0")
 
@@ -33,6 +35,7 @@ def build(source: ModelSource, seed: int) -> Any:
     """
     if source.name in (*OWN, *SHARED):
         require_width(source.name, source.width, is_pretrained=source.pretrained)
+        require_size(source.name, source.input_size)
     if source.name in _OWN:
         model = _OWN[source.name](source.num_classes, source.in_channels, source.width)
     elif source.name in SHARED:

@@ -13,7 +13,7 @@ from torch import nn
 
 from paredown.contracts import FloatArray, ModelSource, Outputs, RunContext, State
 from paredown.errors import ModelError, Problem, UnsupportedError, WeightsError
-from paredown.twins import require_width
+from paredown.twins import require_size, require_width
 from paredown_torch.outputs import as_arrays
 from paredown_torch.zoo import NAMES
 
@@ -38,6 +38,7 @@ def _build(source: ModelSource) -> nn.Module:
 
     if source.name in NAMES:
         require_width(source.name, source.width, is_pretrained=source.pretrained)
+        require_size(source.name, source.input_size)
     if source.name in twins.BUILDERS:
         if source.pretrained:
             raise WeightsError(

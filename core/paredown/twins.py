@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from paredown.errors import ModelError
 from paredown.spec.widths import misfit
 
-OWN = ("resnet20", "cnn", "mobilenet_v2_small")
+OWN = ("resnet20", "cnn", "mobilenet_v2_small", "fcos_mobilenet_v2_small")
 """Networks of our own, with the same layer names on every backend."""
 
 SHARED = (
@@ -34,10 +37,24 @@ TORCH_ONLY = (
 )
 """A sample of other families of torchvision, which Paddle does not hold."""
 
+DETECTORS = ("fcos_mobilenet_v2_small",)
+"""Those of our own that return boxes; the sides of their images are multiples of the greatest stride."""
+
+DETECTOR_STRIDES = (4, 8)
+FINE_BLOCKS = 6
+"""The blocks of `mobilenet_v2_small` before the detector's finer level."""
+
+INITIAL_BIASES: Mapping[str, Mapping[str, float]] = {
+    "fcos_mobilenet_v2_small": {"class_logits.bias": -math.log(99), "box_distances.bias": 1.0}
+}
+"""Biases that do not start from 0, by network: each class at a hundredth (Lin et al., 2017, section 4.1), so that the
+many positions without an object do not drown the few with one, and distances where a ReLU lets gradients through."""
+
 WIDTHS = {
     "resnet20": 0.0,
     "cnn": 0.0,
     "mobilenet_v2_small": 0.0,
+    "fcos_mobilenet_v2_small": 0.0,
     "mobilenet_v1": 0.03125,
     "mobilenet_v2": 0.0,
     "mobilenet_v3_small": 0.15,
@@ -57,6 +74,23 @@ def require_width(network: str, width: float, *, is_pretrained: bool) -> None:
     if found is not None:
         raise ModelError(
             found.what, where="model.width", value=found.value, expected=found.expected, remedy=found.remedy
+        )
+
+
+def require_size(network: str, size: tuple[int, int]) -> None:
+    """Refuses images whose sides a detector's levels do not divide.
+
+    Raises:
+        ModelError: Height or width is no multiple of the greatest stride.
+    """
+    stride = DETECTOR_STRIDES[-1]
+    if network in DETECTORS and any(length % stride for length in size):
+        raise ModelError(
+            "the detector does not take images of this size",
+            where="model.input_size",
+            value=str(list(size)),
+            expected=f"multiples of {stride}",
+            remedy="pad or resize the images",
         )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from paredown.spec.base import ComponentConfig, DataConfig, Frozen
 
@@ -60,3 +60,16 @@ class SemanticSegmentationConfig(ComponentConfig):
     """One class a pixel; the metrics are mean intersection over union and pixel accuracy."""
 
     kind: Literal["semantic_segmentation"] = "semantic_segmentation"
+
+
+class DetectionConfig(ComponentConfig):
+    """Boxes of objects; the metrics are COCO's mean average precision (IoU 0.5 to 0.95) and that at IoU 0.5.
+
+    Detections below `least_score` are dropped; so is the less sure of two of one class whose intersection over union is
+    above `overlap`; `most` of the surest of an image are kept.
+    """
+
+    kind: Literal["detection"] = "detection"
+    least_score: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    overlap: Annotated[float, Field(gt=0, le=1)] = 0.6
+    most: Annotated[int, Field(ge=1, le=100)] = 100

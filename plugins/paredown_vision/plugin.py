@@ -6,6 +6,7 @@ from paredown.contracts import Component
 from paredown.markers import hookimpl
 from paredown_vision.config import (
     ClassificationConfig,
+    DetectionConfig,
     DigitsConfig,
     FashionMnistConfig,
     MultiLabelClassificationConfig,
@@ -35,6 +36,17 @@ def register_components() -> list[Component]:
             loss="pixel_cross_entropy",
             outputs="pixels",
             output_losses=("kl", "mse", "soft_cross_entropy"),
+        ),
+        Component(
+            "task",
+            "detection",
+            "paredown_vision.detection:Detection",
+            DetectionConfig,
+            loss="fcos",
+            outputs="boxes",
+            output_losses=("kl", "mse", "soft_cross_entropy"),
+            distributions=("pycocotools",),
+            install='pip install "paredown[detection]"',
         ),
         Component("data", "digits", "paredown_vision.digits:load_digits", DigitsConfig),
         Component("data", "fashion_mnist", "paredown_vision.fashion_mnist:load_fashion_mnist", FashionMnistConfig),

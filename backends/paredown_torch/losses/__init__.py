@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from paredown_torch.losses.detection import fcos
 from paredown_torch.losses.features import attention, cwd, feature_l2
 from paredown_torch.losses.labels import binary_cross_entropy, pixel_cross_entropy
 from paredown_torch.losses.logits import dist, dkd, hard_label, kl, mse, soft_cross_entropy
@@ -13,6 +14,7 @@ __all__ = [
     "cwd",
     "dist",
     "dkd",
+    "fcos",
     "feature_l2",
     "fsp",
     "hard_label",

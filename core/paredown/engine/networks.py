@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from paredown import files
 from paredown.algorithms.initialization import draw
 from paredown.contracts import Array, Model, ModelSource, State
@@ -19,6 +21,7 @@ from paredown.engine.training import on_labels, plan_training, train
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, WeightsError
 from paredown.spec.models import BaselineConfig
+from paredown.twins import INITIAL_BIASES
 
 _SALT = 0
 PRETRAINED_CLASSES, PRETRAINED_CHANNELS = 1000, 3
@@ -94,7 +97,7 @@ def cache_directory() -> Path:
 
 def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> tuple[State, tuple[str, ...]]:
     empty = bench.state(model)
-    drawn = draw(empty, bench.context.seed)
+    drawn = {**draw(empty, bench.context.seed), **_own_biases(recipe.source, empty)}
     if recipe.weights == "pretrained":
         source = replace(recipe.source, pretrained=True)
         published = bench.manager.load_model(bench.backend, source, bench.context)
@@ -103,6 +106,10 @@ def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> tuple[Stat
         return drawn, ()
     path = bench.context.base_dir / recipe.weights
     return _merge(files.read_state(path), drawn, path)
+
+
+def _own_biases(source: ModelSource, empty: State) -> State:
+    return {name: np.full_like(empty[name], value) for name, value in INITIAL_BIASES.get(source.name, {}).items()}
 
 
 def _with_own_ends(source: ModelSource, published: State, drawn: dict[str, Array]) -> tuple[State, tuple[str, ...]]:

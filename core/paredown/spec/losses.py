@@ -76,6 +76,12 @@ class BinaryCrossEntropyLoss(LossConfig):
     kind: Literal["binary_cross_entropy"] = "binary_cross_entropy"
 
 
+class FcosLoss(LossConfig):
+    """Focal loss of classes, generalised IoU of boxes and centerness; what `hard_label` is for detection."""
+
+    kind: Literal["fcos"] = "fcos"
+
+
 class KlLoss(LossConfig):
     """KL divergence from the teacher's to the student's softened outputs, times T squared (Hinton et al., 2015)."""
 
