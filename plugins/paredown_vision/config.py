@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import PositiveInt
 
-from paredown.spec.base import ComponentConfig, Frozen
+from paredown.spec.base import ComponentConfig, DataConfig, Frozen
 
 
 class SplitLimits(Frozen):
@@ -17,14 +17,18 @@ class SplitLimits(Frozen):
     test: PositiveInt | None = None
 
 
-class DigitsConfig(ComponentConfig):
+class DigitsConfig(DataConfig):
     """scikit-learn's handwritten digits: 1,797 real images of 8 x 8, ten classes, embedded. `limit` caps each split."""
 
     kind: Literal["digits"] = "digits"
     limit: PositiveInt | SplitLimits | None = None
 
+    def tasks(self) -> tuple[str, ...]:
+        """One class an image."""
+        return ("classification",)
 
-class FashionMnistConfig(ComponentConfig):
+
+class FashionMnistConfig(DataConfig):
     """Fashion-MNIST (Xiao et al., 2017): 70,000 images of 28 x 28, ten classes, from its four IDX files.
 
     `directory` holds them, gzipped or not, relative to the spec; without it the place of Debian's
@@ -34,6 +38,10 @@ class FashionMnistConfig(ComponentConfig):
     kind: Literal["fashion_mnist"] = "fashion_mnist"
     directory: str | None = None
     limit: PositiveInt | SplitLimits | None = None
+
+    def tasks(self) -> tuple[str, ...]:
+        """One class an image."""
+        return ("classification",)
 
 
 class ClassificationConfig(ComponentConfig):

@@ -11,11 +11,12 @@ from paredown_vision.config import (
     MultiLabelClassificationConfig,
     SemanticSegmentationConfig,
 )
+from paredown_vision.dataset_configs import DigitScenesConfig
 
 
 @hookimpl
 def register_components() -> list[Component]:
-    """The tasks, and the datasets `digits` and `fashion_mnist`."""
+    """The tasks and the datasets."""
     return [
         Component("task", "classification", "paredown_vision.classification:Classification", ClassificationConfig),
         Component(
@@ -37,4 +38,5 @@ def register_components() -> list[Component]:
         ),
         Component("data", "digits", "paredown_vision.digits:load_digits", DigitsConfig),
         Component("data", "fashion_mnist", "paredown_vision.fashion_mnist:load_fashion_mnist", FashionMnistConfig),
+        Component("data", "digit_scenes", "paredown_vision.digit_scenes:load_digit_scenes", DigitScenesConfig),
     ]

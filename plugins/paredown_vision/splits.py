@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from paredown.contracts import DataSplits, FloatArray, IntArray
+from paredown.contracts import Array, DataSplits, FloatArray, IntArray
 from paredown_vision.config import SplitLimits
 
 Limit = int | SplitLimits | None
@@ -31,25 +31,29 @@ def stratified(labels: IntArray, shares: tuple[float, float], seed: int) -> tupl
     return train, validation_, test_
 
 
+Part = tuple[FloatArray, Array]
+"""The images of a split, in [0, 1], NCHW, and their labels."""
+
+
 def make_splits(
-    name: str,
-    splits: tuple[tuple[FloatArray, IntArray], tuple[FloatArray, IntArray], tuple[FloatArray, IntArray]],
-    limit: Limit,
+    name: str, splits: tuple[Part, Part, Part], limit: Limit = None, num_classes: int | None = None
 ) -> DataSplits:
     """Caps the splits, then normalises all of them by the mean and deviation of the training images.
 
     Args:
         name: The dataset's.
-        splits: Train, validation and test: images in [0, 1], NCHW, and labels.
+        splits: Train, validation and test.
         limit: At most so many images a split.
+        num_classes: One more than the greatest label where not given.
     """
     caps = (limit.train, limit.validation, limit.test) if isinstance(limit, SplitLimits) else (limit,) * 3
-    classes = int(max(labels.max() for _, labels in splits)) + 1
+    classes = int(max(labels.max() for _, labels in splits)) + 1 if num_classes is None else num_classes
     capped = [(images[:cap], labels[:cap]) for (images, labels), cap in zip(splits, caps, strict=True)]
     axes = (0, 2, 3)
     mean = capped[0][0].mean(axis=axes, keepdims=True, dtype=np.float64)
     deviation = capped[0][0].std(axis=axes, keepdims=True, dtype=np.float64)
     train, validation, test = (
-        (((images - mean) / deviation).astype(np.float32), labels.astype(np.int64)) for images, labels in capped
+        (((images - mean) / deviation).astype(np.float32), labels if labels.dtype.names else labels.astype(np.int64))
+        for images, labels in capped
     )
     return DataSplits(name, train, validation, test, classes)

@@ -30,3 +30,16 @@ class TestDigits(DataConformance):
 class TestFashionMnist(DataConformance):
     name = "fashion_mnist"
     options: ClassVar = {"limit": 2000}
+
+
+_FEW: dict[str, int] = {"train": 30, "validation": 10, "test": 10}
+
+
+class TestDigitScenesAsClassMaps(DataConformance):
+    name = "digit_scenes"
+    options: ClassVar = {"target": "semantic_segmentation", "count": _FEW}
+
+
+class TestDigitScenesAsObjects(DataConformance):
+    name = "digit_scenes"
+    options: ClassVar = {"target": "instance_segmentation", "count": _FEW}

@@ -7,22 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from paredown.contracts.arrays import FloatArray, IntArray
+from paredown.contracts.arrays import Array, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
 class DataSplits:
-    """A dataset in memory, split once. Images are float32, NCHW, normalised.
+    """A dataset, split once. Images are float32, NCHW, normalised.
 
     Labels are one array with the images along its first axis; the rest of its shape is the task's: int64 [images] for
     classification, int64 [images, classes] of 0 and 1 for several classes an image, int64 [images, height, width] for
-    semantic segmentation, 255 where a pixel does not count.
+    semantic segmentation, 255 where a pixel does not count, and for objects in images the structured arrays [images] of
+    `paredown.algorithms.objects`.
     """
 
     name: str
-    train: tuple[FloatArray, IntArray]
-    validation: tuple[FloatArray, IntArray]
-    test: tuple[FloatArray, IntArray]
+    train: tuple[FloatArray, Array]
+    validation: tuple[FloatArray, Array]
+    test: tuple[FloatArray, Array]
     num_classes: int
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from paredown.errors import Problem
+from paredown.spec.data_checks import check_data
 from paredown.spec.document import DataPath, Document
 from paredown.spec.installed_checks import check_installed, repeated
 from paredown.spec.models import BaselineConfig, Spec, TrainConfig
@@ -21,6 +22,7 @@ def check(spec: Spec, document: Document, vocabulary: Vocabulary) -> list[Proble
     return [
         *check_installed(spec, document, vocabulary),
         *repeated(spec.seeds, ("seeds",), document),
+        *check_data(spec, document),
         *_weights(spec, document),
         *_baseline(spec, document),
         *check_task(spec, document, vocabulary),
