@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paredown.twins import DETECTOR_STRIDES, FINE_BLOCKS, scaled
+from paredown.twins import FINE_BLOCKS, scaled
 from paredown_paddle.framework import paddle
 from paredown_paddle.mobilenet import MobileNetV2Small
 
@@ -22,14 +22,14 @@ class FcosMobileNetV2Small(paddle.nn.Layer):
         self.stem, self.blocks = backbone.stem, backbone.blocks
         fine, coarse, inner = (scaled(channels, width, 4) for channels in (16, 80, 48))
         self.lateral4, self.lateral8 = paddle.nn.Conv2D(fine, inner, 1), paddle.nn.Conv2D(coarse, inner, 1)
-        self.smooth4, self.smooth8 = (paddle.nn.Conv2D(inner, inner, 3, padding=1) for _ in DETECTOR_STRIDES)
+        self.smooth4, self.smooth8 = (paddle.nn.Conv2D(inner, inner, 3, padding=1) for _ in range(2))
         self.class_tower, self.box_tower = _tower(inner), _tower(inner)
         self.class_logits = paddle.nn.Conv2D(inner, num_classes, 3, padding=1)
         self.box_distances = paddle.nn.Conv2D(inner, 4, 3, padding=1)
         self.centerness = paddle.nn.Conv2D(inner, 1, 3, padding=1)
 
     def forward(self, x: Any) -> Any:
-        """Images [batch, in_channels, height, width], sides multiples of 8, to a tuple over both levels' positions.
+        """Images [batch, in_channels, height, width] to a tuple over the positions of both levels.
 
         Returns:
             Logits [batch, num_classes, positions]; distances to the left, top, right and bottom edge of a box, in
@@ -37,7 +37,8 @@ class FcosMobileNetV2Small(paddle.nn.Layer):
         """
         fine = self.blocks[:FINE_BLOCKS](self.stem(x))
         coarse = self.lateral8(self.blocks[FINE_BLOCKS:](fine))
-        fine = self.lateral4(fine) + paddle.nn.functional.interpolate(coarse, scale_factor=2.0, mode="nearest")
+        larger = paddle.nn.functional.interpolate(coarse, size=list(fine.shape[2:]), mode="nearest")
+        fine = self.lateral4(fine) + larger
         near, far = self._heads(self.smooth4(fine), 4), self._heads(self.smooth8(coarse), 8)
         # Spelled out: Paddle's tracer does not know a strict `zip`.
         logits = paddle.concat([near[0], far[0]], axis=-1)

@@ -22,7 +22,7 @@ from paredown.contracts import (
 )
 from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
-from paredown.twins import DETECTORS, OWN, SHARED, WIDTHS
+from paredown.twins import DETECTORS, OWN, PIXELS, SHARED, WIDTHS, outputs_of
 
 if TYPE_CHECKING:
     from paredown.contracts import FloatArray, Outputs
@@ -56,11 +56,11 @@ def register_backend() -> BackendInfo:
         title="PaddlePaddle",
         distributions=("paddlepaddle", "paddleslim", "paddle2onnx"),
         install='pip install "paredown[paddle]"',
-        models=(*OWN, *SHARED),
+        models=(*OWN, *SHARED, *PIXELS, *DETECTORS),
         base_class=("paddle.nn", "Layer"),
         formats=("paddle", "paddle_old_ir"),
         widths=WIDTHS,
-        outputs=dict.fromkeys(DETECTORS, "boxes"),
+        outputs=outputs_of((*PIXELS, *DETECTORS)),
     )
 
 

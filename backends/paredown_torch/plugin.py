@@ -22,7 +22,7 @@ from paredown.contracts import (
 )
 from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
-from paredown.twins import DETECTORS, WIDTHS
+from paredown.twins import WIDTHS, outputs_of
 from paredown_torch.zoo import NAMES
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def register_backend() -> BackendInfo:
         base_class=("torch.nn", "Module"),
         formats=("torch",),
         widths=WIDTHS,
-        outputs=dict.fromkeys(DETECTORS, "boxes"),
+        outputs=outputs_of(NAMES),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from paredown.errors import ModelError
 from paredown.spec.widths import misfit
 
-OWN = ("resnet20", "cnn", "mobilenet_v2_small", "fcos_mobilenet_v2_small")
+OWN = ("resnet20", "cnn", "mobilenet_v2_small")
 """Networks of our own, with the same layer names on every backend."""
 
 SHARED = (
@@ -27,6 +27,12 @@ SHARED = (
 )
 """Networks that `torchvision.models` and `paddle.vision.models` share; on torch `mobilenet_v1` is our own."""
 
+PIXELS = ("unet", "lraspp_mobilenet_v3_small")
+"""Networks that return a class for each pixel, on both backends; `unet` is of our own."""
+
+TORCH_PIXELS = ("lraspp_mobilenet_v3_large", "fcn_resnet50", "deeplabv3_resnet50")
+"""Networks of torchvision that return a class for each pixel, which Paddle does not hold."""
+
 TORCH_ONLY = (
     "efficientnet_b0",
     "vit_b_16",
@@ -38,9 +44,8 @@ TORCH_ONLY = (
 """A sample of other families of torchvision, which Paddle does not hold."""
 
 DETECTORS = ("fcos_mobilenet_v2_small",)
-"""Those of our own that return boxes; the sides of their images are multiples of the greatest stride."""
+"""Networks of our own that return boxes, on both backends."""
 
-DETECTOR_STRIDES = (4, 8)
 FINE_BLOCKS = 6
 """The blocks of `mobilenet_v2_small` before the detector's finer level."""
 
@@ -55,6 +60,7 @@ WIDTHS = {
     "cnn": 0.0,
     "mobilenet_v2_small": 0.0,
     "fcos_mobilenet_v2_small": 0.0,
+    "unet": 0.0,
     "mobilenet_v1": 0.03125,
     "mobilenet_v2": 0.0,
     "mobilenet_v3_small": 0.15,
@@ -62,6 +68,16 @@ WIDTHS = {
 }
 """Networks that both backends build at other widths than 1, with the smallest: below it a layer of `mobilenet_v1` has
 no channels left, and blocks of `mobilenet_v3` widen nothing and lose their first convolution."""
+
+
+UNET_CHANNELS = (16, 32, 64, 128)
+"""The channels of `unet` at each size of its maps, at width 1."""
+
+
+def outputs_of(names: tuple[str, ...]) -> dict[str, str]:
+    """What those of the networks return that return no `classes`, as a backend announces it."""
+    kinds = {**dict.fromkeys((*PIXELS, *TORCH_PIXELS), "pixels"), **dict.fromkeys(DETECTORS, "boxes")}
+    return {name: kinds[name] for name in names if name in kinds}
 
 
 def require_width(network: str, width: float, *, is_pretrained: bool) -> None:
@@ -74,23 +90,6 @@ def require_width(network: str, width: float, *, is_pretrained: bool) -> None:
     if found is not None:
         raise ModelError(
             found.what, where="model.width", value=found.value, expected=found.expected, remedy=found.remedy
-        )
-
-
-def require_size(network: str, size: tuple[int, int]) -> None:
-    """Refuses images whose sides a detector's levels do not divide.
-
-    Raises:
-        ModelError: Height or width is no multiple of the greatest stride.
-    """
-    stride = DETECTOR_STRIDES[-1]
-    if network in DETECTORS and any(length % stride for length in size):
-        raise ModelError(
-            "the detector does not take images of this size",
-            where="model.input_size",
-            value=str(list(size)),
-            expected=f"multiples of {stride}",
-            remedy="pad or resize the images",
         )
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paredown.twins import DETECTOR_STRIDES, FINE_BLOCKS, scaled
+from paredown.twins import FINE_BLOCKS, scaled
 from paredown_torch.zoo.mobilenets import MobileNetV2Small
 
 
@@ -23,14 +23,14 @@ class FcosMobileNetV2Small(nn.Module):
         self.stem, self.blocks = backbone.stem, backbone.blocks
         fine, coarse, inner = (scaled(channels, width, 4) for channels in (16, 80, 48))
         self.lateral4, self.lateral8 = nn.Conv2d(fine, inner, 1), nn.Conv2d(coarse, inner, 1)
-        self.smooth4, self.smooth8 = (nn.Conv2d(inner, inner, 3, padding=1) for _ in DETECTOR_STRIDES)
+        self.smooth4, self.smooth8 = (nn.Conv2d(inner, inner, 3, padding=1) for _ in range(2))
         self.class_tower, self.box_tower = _tower(inner), _tower(inner)
         self.class_logits = nn.Conv2d(inner, num_classes, 3, padding=1)
         self.box_distances = nn.Conv2d(inner, 4, 3, padding=1)
         self.centerness = nn.Conv2d(inner, 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Maps images [N, C, H, W], H and W multiples of 8, to a tuple over the positions of both levels.
+        """Maps images [N, C, H, W] to a tuple over the positions of both levels.
 
         Returns:
             Logits [N, num_classes, positions]; distances to the left, top, right and bottom edge of a box, in pixels
@@ -38,7 +38,7 @@ class FcosMobileNetV2Small(nn.Module):
         """
         fine = self.blocks[:FINE_BLOCKS](self.stem(x))
         coarse = self.lateral8(self.blocks[FINE_BLOCKS:](fine))
-        fine = self.lateral4(fine) + functional.interpolate(coarse, scale_factor=2.0, mode="nearest")
+        fine = self.lateral4(fine) + functional.interpolate(coarse, size=fine.shape[2:], mode="nearest")
         levels = [self._heads(self.smooth4(fine), 4), self._heads(self.smooth8(coarse), 8)]
         logits, distances, centerness = (torch.cat(parts, dim=-1) for parts in zip(*levels, strict=True))
         return logits, distances, centerness
