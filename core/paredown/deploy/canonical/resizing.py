@@ -7,9 +7,21 @@ import onnx
 from onnx import helper
 
 from paredown.deploy.canonical.graph import array_of, attributes, constants, producers, static_shapes
+from paredown.deploy.canonical.initializers import lift_constants
+from paredown.deploy.canonical.slim import slim
 
 SIZES = "\0sizes"
 """The start of names that no exporter gives; `settle_order` names constants anew."""
+
+
+def resized(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with every Resize settled; what it computes from the shapes of resized tensors is folded then."""
+    settle_resizing(model)
+    if not _computes_shapes(model.graph):
+        return model
+    folded = slim(model)
+    lift_constants(folded)
+    return folded
 
 
 def settle_resizing(model: onnx.ModelProto) -> None:
@@ -28,6 +40,18 @@ def settle_resizing(model: onnx.ModelProto) -> None:
         graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(size, dtype=np.int64), name))
         options = _settled({**attributes(node), "axes": [2, 3]}, size)
         node.CopyFrom(helper.make_node("Resize", [node.input[0], "", "", name], list(node.output), **options))
+
+
+def _computes_shapes(graph: onnx.GraphProto) -> bool:
+    """Whether an output depends on the shape of a tensor, in a graph that resizes."""
+    made_by, waiting, seen = producers(graph), [value.name for value in graph.output], set[str]()
+    while waiting:
+        node = made_by.get(waiting.pop())
+        if node is not None and node.output[0] not in seen:
+            seen.add(node.output[0])
+            waiting.extend(node.input)
+    operators = {made_by[name].op_type for name in seen}
+    return {"Resize", "Shape"} <= operators
 
 
 def _settled(options: dict[str, object], size: tuple[int, int]) -> dict[str, object]:
