@@ -104,16 +104,20 @@ def quantized_tensors(graph: onnx.GraphProto, left: Collection[str] = ()) -> lis
     candidates = [value.name for value in graph.input if value.name not in known]
     candidates += [name for node in graph.node for name in node.output if name]
 
+    def is_integer(node: onnx.NodeProto) -> bool:
+        # A concatenation that the network returns gets no scale of its own, so it stays in float.
+        return _is_integer(node, known, left) and not (node.op_type == "Concat" and node.output[0] in outputs)
+
     def touches_integers(name: str) -> bool:
         neighbours = [*([made_by[name]] if name in made_by else []), *_readers_through(name, read_by)]
-        return any(_is_integer(node, known, left) for node in neighbours)
+        return any(is_integer(node) for node in neighbours)
 
     def is_inside_fusion(name: str) -> bool:
         readers = read_by.get(name, [])
         producer = made_by.get(name)
         return (
             producer is not None
-            and _is_integer(producer, known, left)
+            and is_integer(producer)
             and len(readers) == 1
             and readers[0].op_type in FUSED_ACTIVATIONS
         )
