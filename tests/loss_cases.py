@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from paredown.algorithms import losses
+from paredown.algorithms.objects import Objects, pack
 
 OPTIONS = {
     "hard_label": {},
     "pixel_cross_entropy": {},
     "binary_cross_entropy": {},
+    "fcos": {},
     "kl": {"temperature": 3.0},
     "mse": {},
     "soft_cross_entropy": {"temperature": 3.0},
@@ -33,7 +35,8 @@ ON_OUTPUTS = ("hard_label", "kl", "mse", "soft_cross_entropy", "dkd", "dist")
 ON_FEATURES = ("feature_l2", "attention", "cwd", "fsp", "similarity", "rkd")
 OF_ANY_CHANNELS = ("attention", "similarity", "rkd")
 OF_POSITIONS = ("attention", "cwd")
-ON_LABELS = ("pixel_cross_entropy", "binary_cross_entropy")
+ON_LABELS = ("pixel_cross_entropy", "binary_cross_entropy", "fcos")
+OF_SEVERAL_ARRAYS = (*ON_FEATURES, "fcos")
 ON_PIXELS = ("kl", "mse", "soft_cross_entropy")
 NOT_ZERO_BETWEEN_EQUALS = ("hard_label", "soft_cross_entropy", *ON_LABELS)
 
@@ -65,8 +68,8 @@ def reference_gradient(case: Case, step: float = 1e-5) -> list[np.ndarray]:
 
 
 def student_arrays(case: Case) -> list[np.ndarray]:
-    """The arrays of the student: the logits, or the maps."""
-    return list(case.student) if case.loss in ON_FEATURES else [case.student]
+    """The arrays of the student: the logits, all that it returns, or the maps."""
+    return list(case.student) if case.loss in OF_SEVERAL_ARRAYS else [case.student]
 
 
 def _differences(value: Callable[[], float], values: np.ndarray, step: float) -> np.ndarray:
@@ -108,6 +111,20 @@ def _several(name: str, batch: int, classes: int, size: float = 2.0) -> Case:
     return Case(name, "binary_cross_entropy", random.normal(0, size, (batch, classes)), None, labels)
 
 
+def _boxes(name: str, *images: list[tuple[float, ...]], crowd: bool = False, size: float = 2.0) -> Case:
+    """Images of 8 x 8 pixels with (class, x1, y1, x2, y2) objects, and a detector's outputs for three classes."""
+    random = np.random.default_rng(len(name))
+    labels = pack([_objects(boxes, crowd) for boxes in images])
+    logits, centerness = random.normal(0, size, (len(images), 3, 5)), random.normal(0, size, (len(images), 5))
+    student = (logits, random.uniform(0.5, 6, (len(images), 4, 5)), centerness)
+    return Case(name, "fcos", student, None, labels, {"image_size": [8, 8]})
+
+
+def _objects(boxes: list[tuple[float, ...]], crowd: bool) -> Objects:
+    rows = np.array(boxes, np.float64).reshape(-1, 5)
+    return Objects(rows[:, 1:].astype(np.float32), rows[:, 0].astype(np.int64), np.full(len(rows), crowd))
+
+
 def _map_cases(loss: str) -> list[Case]:
     alike = [(3, 3, 2, 3), (3, 2, 2, 2)]
     cases = [
@@ -141,6 +158,11 @@ CASES = [
     _several("classes", 4, 5),
     _several("one class", 3, 1),
     _several("sure", 3, 4, size=30.0),
+    _boxes("objects", [(0, 0, 1, 5, 7)], [(2, 0.5, 0.5, 8, 8), (1, 4, 4, 7.5, 8)]),
+    _boxes("one image without an object", [(1, 1, 1, 7, 6)], []),
+    _boxes("no object", [], []),
+    _boxes("a crowd", [(1, 0, 0, 8, 5)], crowd=True),
+    _boxes("sure", [(0, 0, 1, 5, 7)], [(2, 0.5, 0.5, 8, 8)], size=12.0),
     *(case for loss in ON_FEATURES for case in _map_cases(loss)),
 ]
 
