@@ -9,27 +9,11 @@ import onnx
 from onnx import helper, numpy_helper
 
 from paredown.deploy.canonical.graph import array_of, attributes, constants, producers, replace_nodes, static_shapes
-from paredown.deploy.canonical.initializers import lift_constants
-from paredown.deploy.canonical.slim import slim
 
 RESIZED = "\0resize"
 """The start of names that no exporter gives; `settle_order` names tensors anew."""
 
 Size = tuple[int, int]
-
-
-def resized(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with every Resize settled; what reshapes a resized tensor by its own shape is folded then."""
-    settle_resizing(model)
-    known = constants(model.graph)
-    operators = {node.op_type for node in model.graph.node}
-    if "Resize" not in operators or all(
-        node.input[1] in known for node in model.graph.node if node.op_type == "Reshape"
-    ):
-        return model
-    folded = slim(model)
-    lift_constants(folded)
-    return folded
 
 
 def settle_resizing(model: onnx.ModelProto) -> None:
