@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from paredown.contracts import Batch, FloatArray, IntArray
+from paredown.contracts import Array, Batch, FloatArray, Images, IntArray
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> IntArray:
@@ -20,7 +20,7 @@ def batch_count(count: int, batch_size: int, shards: int = 1) -> int:
 
 
 def epoch_batches(
-    data: tuple[FloatArray, IntArray],
+    data: tuple[Images, Array],
     batch_size: int,
     seed: int,
     epoch: int,
@@ -32,7 +32,7 @@ def epoch_batches(
     """The batches of one epoch, in order. What does not fill a batch on every shard waits for the next epoch's order.
 
     Args:
-        data: Images [count, channels, height, width] and labels [count].
+        data: Images [count, channels, height, width], and labels with as many rows.
         batch_size: Images a batch, on each shard.
         seed: The run's seed.
         epoch: Counted from zero.
@@ -51,7 +51,7 @@ def epoch_batches(
             yield images[index], labels[index], np.asarray(soft_labels[index], dtype=np.float32)
 
 
-def in_order(images: FloatArray, batch_size: int) -> Iterator[FloatArray]:
+def in_order(images: Images, batch_size: int) -> Iterator[FloatArray]:
     """All images in their own order, the last batch as small as it is."""
     for start in range(0, len(images), batch_size):
         yield images[start : start + batch_size]

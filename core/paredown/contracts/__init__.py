@@ -16,7 +16,7 @@ from paredown.contracts.arrays import (
     Split,
     State,
 )
-from paredown.contracts.data import DataLoader, DataSplits, Task
+from paredown.contracts.data import DataLoader, DataSplits, Images, Task
 from paredown.contracts.measuring import Activity, Measurements, MeasureRequest
 from paredown.contracts.networks import Fold, LayerInfo, ModelSource, RunContext
 from paredown.contracts.quantizing import Corrected, CorrectionRun, Observer
@@ -41,6 +41,7 @@ __all__ = [
     "ExportResult",
     "FloatArray",
     "Fold",
+    "Images",
     "IntArray",
     "LayerInfo",
     "LossFunction",

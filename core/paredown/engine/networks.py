@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from paredown import files
+from paredown.algorithms.batches import in_order
+from paredown.algorithms.byte_images import ByteImages
 from paredown.algorithms.initialization import draw
-from paredown.contracts import Array, Model, ModelSource, State
+from paredown.contracts import Array, Images, Model, ModelSource, State
 from paredown.engine.provenance import thread_count, versions
 from paredown.engine.training import on_labels, plan_training, train
 from paredown.engine.workbench import Workbench
@@ -21,6 +25,7 @@ from paredown.errors import ArtifactError, WeightsError
 from paredown.spec.models import BaselineConfig
 
 _SALT = 0
+_DIGEST_BATCH = 256
 PRETRAINED_CLASSES, PRETRAINED_CHANNELS = 1000, 3
 """Both frameworks publish weights trained on ImageNet."""
 
@@ -165,11 +170,19 @@ def _content_key(bench: Workbench, state: State, source: ModelSource, training: 
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def digest(arrays: State) -> str:
-    """SHA-256 over names, shapes and bytes, in hexadecimal."""
+def digest(arrays: State | Mapping[str, Images]) -> str:
+    """SHA-256 over names, shapes and bytes, in hexadecimal; of images that are no array, batch by batch."""
     content = hashlib.sha256()
     for name in sorted(arrays):
+        values = arrays[name]
         content.update(name.encode())
-        content.update(str(arrays[name].shape).encode())
-        content.update(arrays[name].tobytes())
+        content.update(str(values.shape).encode())
+        if isinstance(values, ByteImages):
+            for piece in values.content():
+                content.update(piece)
+        elif isinstance(values, np.ndarray):
+            content.update(values.tobytes())
+        else:
+            for batch in in_order(values, _DIGEST_BATCH):
+                content.update(np.asarray(batch).tobytes())
     return content.hexdigest()

@@ -126,6 +126,7 @@ def _work(bench: Workbench, journal: Journal) -> tuple[Model, Model]:
     if journal.baseline is None:
         bench.report("stage", text="baseline")
         model, notes = prepare_baseline(bench)
+        notes = (*bench.data.notes, *notes)
         files.write_state(directory / _BASELINE_WEIGHTS, bench.state(model))
         journal.finish_baseline(_BASELINE_WEIGHTS, notes)
     baseline = bench.build(state=files.read_state(directory / _BASELINE_WEIGHTS))

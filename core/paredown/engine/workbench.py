@@ -15,6 +15,7 @@ from paredown.contracts import (
     Batch,
     DataSplits,
     FloatArray,
+    Images,
     LayerInfo,
     MeasureRequest,
     Model,
@@ -26,7 +27,8 @@ from paredown.contracts import (
     State,
     Task,
 )
-from paredown.errors import BackendFailed, DataError, HookFailed, ModelError
+from paredown.engine.data import load_data
+from paredown.errors import BackendFailed, HookFailed, ModelError
 from paredown.manager import Manager
 from paredown.plan import MaskPlan, PrunePlan
 from paredown.spec.models import Spec
@@ -54,21 +56,7 @@ class Workbench:
     @cached_property
     def data(self) -> DataSplits:
         """The dataset, loaded once."""
-        config = self.spec.data
-        if config is None:
-            raise DataError(
-                "the spec names no data", where="data", expected="a kind of data", remedy="add `data: {kind: digits}`"
-            )
-        load = self.manager.registry.implementation("data", config.kind)
-        data: DataSplits = load(config, self.context.base_dir)
-        for name in ("train", "validation", "test"):
-            images, labels = self.split(name, data)
-            if not len(labels) or not np.isfinite(images).all():
-                fault = "holds NaN or infinity" if len(labels) else "is empty"
-                raise DataError(
-                    f"the {name} split {fault}", where=f"data {data.name}", remedy="mend the data or its limit"
-                )
-        return data
+        return load_data(self.manager, self.spec, self.context.base_dir)
 
     @cached_property
     def task(self) -> Task:
@@ -136,9 +124,9 @@ class Workbench:
             width=model.width,
         )
 
-    def split(self, name: Split, data: DataSplits | None = None) -> tuple[FloatArray, Any]:
+    def split(self, name: Split) -> tuple[Images, Any]:
         """Images and labels of a split."""
-        pair: tuple[FloatArray, Any] = getattr(data or self.data, name)
+        pair: tuple[Images, Any] = getattr(self.data, name)
         return pair
 
     @property

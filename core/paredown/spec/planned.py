@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 PLANNED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
-    ("Spec", "data"): ("coco", "image_folder", "npz", "voc_segmentation"),
     ("Spec", "task"): ("detection", "instance_segmentation", "semantic_segmentation"),
     ("ZooModel", "kind"): ("builder", "timm"),
 }
