@@ -31,7 +31,7 @@ from paredown.engine.data import load_data
 from paredown.errors import BackendFailed, HookFailed, ModelError
 from paredown.manager import Manager
 from paredown.plan import MaskPlan, PrunePlan
-from paredown.spec.models import Spec
+from paredown.spec.models import AugmentConfig, Spec
 
 EVALUATION_BATCH = 128
 
@@ -135,7 +135,11 @@ class Workbench:
         return True
 
     def epochs(
-        self, batch_size: int, seed: int, soft_labels: FloatArray | None = None
+        self,
+        batch_size: int,
+        seed: int,
+        soft_labels: FloatArray | None = None,
+        augment: AugmentConfig | None = None,
     ) -> tuple[int, Callable[[int], Iterator[Batch]]]:
         """How many batches an epoch has, and the batches of each epoch.
 
@@ -143,11 +147,12 @@ class Workbench:
             batch_size: Images a batch.
             seed: Of the order.
             soft_labels: A teacher's outputs for all training images in their own order; each batch then holds its own.
+            augment: How images and labels are changed, where they are.
         """
         data = self.split("train")
 
         def epoch(index: int) -> Iterator[Batch]:
-            return batches.epoch_batches(data, batch_size, seed, index, soft_labels=soft_labels)
+            return batches.epoch_batches(data, batch_size, seed, index, soft_labels=soft_labels, augment=augment)
 
         return batches.batch_count(len(data[1]), batch_size), epoch
 
