@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from paredown import files
-from paredown.contracts import DataSplits, Outputs, Runtime, Task
+from paredown.contracts import Outputs, Runtime, Task
 from paredown.deploy.verify import run_file
+from paredown.engine.data import load_data
 from paredown.engine.journal import read_plans
 from paredown.engine.preflight import require_able
 from paredown.engine.processes import run_in_process
@@ -116,7 +117,7 @@ def agreements(
     pairs = [(a, b) for a, b in combinations(runs, 2) if a.seed == b.seed and a.backend != b.backend]
     if not pairs or spec.data is None:
         return ()
-    data: DataSplits = manager.registry.implementation("data", spec.data.kind)(spec.data, base_dir)
+    data = load_data(manager, spec, base_dir)
     task = for_images(_task(manager, spec), data.input_shape)
     runtime: Runtime = manager.registry.implementation("runtime", spec.deploy.runtime.kind)(spec.deploy.runtime)
     outputs: dict[tuple[str, int], Outputs] = {}

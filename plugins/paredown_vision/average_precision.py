@@ -55,7 +55,7 @@ def _pycocotools() -> tuple[Any, Any]:
             "average precision needs pycocotools, which is not installed",
             where="task.kind",
             value="detection",
-            remedy='pip install "paredown[detection]"',
+            remedy='pip install "paredown[vision]"',
         ) from error
     return COCO, COCOeval
 

@@ -12,7 +12,15 @@ from paredown_vision.config import (
     MultiLabelClassificationConfig,
     SemanticSegmentationConfig,
 )
-from paredown_vision.dataset_configs import DigitScenesConfig
+from paredown_vision.dataset_configs import (
+    CocoConfig,
+    DigitScenesConfig,
+    ImageFolderConfig,
+    NpzConfig,
+    VocSegmentationConfig,
+)
+
+_INSTALL = 'pip install "paredown[vision]"'
 
 
 @hookimpl
@@ -46,9 +54,34 @@ def register_components() -> list[Component]:
             outputs="boxes",
             output_losses=("kl", "mse", "soft_cross_entropy"),
             distributions=("pycocotools",),
-            install='pip install "paredown[detection]"',
+            install=_INSTALL,
         ),
         Component("data", "digits", "paredown_vision.digits:load_digits", DigitsConfig),
         Component("data", "fashion_mnist", "paredown_vision.fashion_mnist:load_fashion_mnist", FashionMnistConfig),
         Component("data", "digit_scenes", "paredown_vision.digit_scenes:load_digit_scenes", DigitScenesConfig),
+        Component("data", "npz", "paredown_vision.npz:load_npz", NpzConfig),
+        Component(
+            "data",
+            "image_folder",
+            "paredown_vision.image_folder:load_image_folder",
+            ImageFolderConfig,
+            distributions=("pillow",),
+            install=_INSTALL,
+        ),
+        Component(
+            "data",
+            "voc_segmentation",
+            "paredown_vision.voc_segmentation:load_voc_segmentation",
+            VocSegmentationConfig,
+            distributions=("pillow",),
+            install=_INSTALL,
+        ),
+        Component(
+            "data",
+            "coco",
+            "paredown_vision.coco:load_coco",
+            CocoConfig,
+            distributions=("pillow", "pycocotools"),
+            install=_INSTALL,
+        ),
     ]

@@ -149,7 +149,6 @@ WRONG = [
     Wrong("loss without taps", "{kind: kl, temperature: 4.0}", "¦{kind: attention}", "steps[1].losses[0].taps", "is missing", "nothing", "a list of at least 1", "add `taps`"),
     Wrong("flow of one tap", "{kind: kl, temperature: 4.0}", "{kind: fsp, taps: ¦[{student: layer1}]}", "steps[1].losses[0].taps", "too few", "layer1", "at least 2", "write a list"),
     Wrong("planned task", "kind: classification", "kind: ¦detection", "task.kind", "`detection` is planned", "detection", "`classification`", "choose"),
-    Wrong("planned data", "{kind: digits}", "{kind: ¦coco, path: x}", "data.kind", "`coco` is planned", "coco", "`digits`", "choose"),
     Wrong("planned model kind", "kind: zoo", "kind: ¦timm", "model.kind", "`timm` is planned", "timm", "`zoo`", "write `zoo`"),
     Wrong("planned amp", "device: auto", "device: auto, ¦amp: false", "run.amp", "`amp` is planned and not built yet; built: device, threads", "false", "`device`", "remove `amp`"),
     Wrong("temperature zero", "temperature: 4.0", "temperature: ¦0", "steps[1].losses[0].temperature", "out of range", "0", "greater than 0", "default, 4"),

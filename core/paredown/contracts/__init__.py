@@ -17,7 +17,7 @@ from paredown.contracts.arrays import (
     Split,
     State,
 )
-from paredown.contracts.data import DataLoader, DataSplits, PlacedTask, Task
+from paredown.contracts.data import DataLoader, DataSplits, Images, PlacedTask, Task
 from paredown.contracts.measuring import Activity, Measurements, MeasureRequest
 from paredown.contracts.networks import Fold, LayerInfo, ModelSource, RunContext
 from paredown.contracts.quantizing import Corrected, CorrectionRun, Observer
@@ -42,6 +42,7 @@ __all__ = [
     "ExportResult",
     "FloatArray",
     "Fold",
+    "Images",
     "IntArray",
     "LayerInfo",
     "LossFunction",

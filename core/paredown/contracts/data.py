@@ -7,12 +7,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from paredown.contracts.arrays import Array, FloatArray, Outputs
+from paredown.contracts.arrays import Array, Outputs
+
+
+class Images(Protocol):
+    """The images of a split: an array, or what gives arrays of some of them, so that not all need be in memory.
+
+    They are float32, [count, channels, height, width], finite, and the same whenever they are asked for.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(count, channels, height, width)."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any) -> Any:
+        """Those of a slice or of an array of places, as an array."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class DataSplits:
-    """A dataset, split once. Images are float32, NCHW, normalised.
+    """A dataset, split once. Images are normalised, and may be no array but what gives arrays (`Images`).
 
     Labels are one array with the images along its first axis; the rest of its shape is the task's: int64 [images] for
     classification, int64 [images, classes] of 0 and 1 for several classes an image, int64 [images, height, width] for
@@ -21,10 +39,12 @@ class DataSplits:
     """
 
     name: str
-    train: tuple[FloatArray, Array]
-    validation: tuple[FloatArray, Array]
-    test: tuple[FloatArray, Array]
+    train: tuple[Images, Array]
+    validation: tuple[Images, Array]
+    test: tuple[Images, Array]
     num_classes: int
+    notes: tuple[str, ...] = ()
+    """What a reader of the results should know: what was left out, and why."""
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

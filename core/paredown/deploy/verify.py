@@ -9,13 +9,13 @@ from paredown.contracts import Runtime
 from paredown.errors import DeployError
 
 if TYPE_CHECKING:
-    from paredown.contracts import FloatArray, Outputs
+    from paredown.contracts import Images, Outputs
 
 TOLERANCE = 1e-4
 """The greatest difference between a float file and its network, relative to the greatest output."""
 
 
-def run_file(runtime: Runtime, path: Path, images: FloatArray, *, batch_size: int = 64) -> Outputs:
+def run_file(runtime: Runtime, path: Path, images: Images, *, batch_size: int = 64) -> Outputs:
     """The outputs of a deployed file for all images, on one thread.
 
     Args:

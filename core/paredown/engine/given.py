@@ -13,8 +13,11 @@ import numpy as np
 from paredown.algorithms.outputs import first
 from paredown.contracts import Array, DataSplits, FloatArray, Model, ModelSource, Split, State
 from paredown.engine.workbench import Workbench
-from paredown.errors import DataError, HookFailed, ModelError
+from paredown.errors import DataError, HookFailed, ModelError, UnsupportedError
 from paredown.plan import PrunePlan
+from paredown.spec.document import format_path
+from paredown.spec.models import AugmentConfig, Spec
+from paredown.spec.trainings import trainings
 
 Loader = Iterable[tuple[Any, Any]]
 """Yields batches of images (NCHW) and labels, as tensors of the framework or NumPy arrays; iterated once an epoch."""
@@ -95,9 +98,16 @@ class GivenWorkbench(Workbench):
         """A loader may give other images, or another order, each time."""
         return False
 
-    def epochs(self, batch_size: int, seed: int, soft_labels: FloatArray | None = None) -> tuple[int, Any]:  # noqa: ARG002
+    def epochs(
+        self,
+        batch_size: int,  # noqa: ARG002
+        seed: int,  # noqa: ARG002
+        soft_labels: FloatArray | None = None,
+        augment: AugmentConfig | None = None,
+    ) -> tuple[int, Any]:
         """The loader's own batches: their size and order are the caller's."""
         assert soft_labels is None, "soft labels of a caller's loader are refused before"
+        assert augment is None, "augmentation of a caller's batches is refused before"
         loader: Any = self.loaders["train"]
         steps = _length(loader)
 
@@ -105,6 +115,23 @@ class GivenWorkbench(Workbench):
             return (_to_arrays(batch, "train") for batch in itertools.islice(loader, steps))
 
         return steps, epoch
+
+
+def require_own_augmentation(spec: Spec) -> None:
+    """Refuses augmentation of a loader's batches: nobody knows which image is which.
+
+    Raises:
+        UnsupportedError: A training of the spec augments.
+    """
+    for path, training in trainings(spec):
+        if training.augment is not None:
+            raise UnsupportedError(
+                "a loader of yours augments its images itself",
+                where=format_path((*path, "augment")),
+                value=training.augment.model_dump_json(exclude_none=True),
+                expected="no `augment` in `paredown.compress`",
+                remedy="remove `augment`, and augment in the loader",
+            )
 
 
 def _length(loader: Any) -> int:

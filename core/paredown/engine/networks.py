@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from paredown import files
+from paredown.algorithms.batches import in_order
+from paredown.algorithms.byte_images import ByteImages
 from paredown.algorithms.initialization import draw
-from paredown.contracts import Array, Model, ModelSource, State
+from paredown.contracts import Array, Images, Model, ModelSource, State
 from paredown.engine.provenance import thread_count, versions
 from paredown.engine.training import on_labels, plan_training, train
 from paredown.engine.workbench import Workbench
@@ -24,6 +26,7 @@ from paredown.spec.models import BaselineConfig
 from paredown.twins import INITIAL_BIASES
 
 _SALT = 0
+_DIGEST_BATCH = 256
 PRETRAINED_CLASSES, PRETRAINED_CHANNELS = 1000, 3
 """Both frameworks publish weights trained on ImageNet."""
 
@@ -172,13 +175,24 @@ def _content_key(bench: Workbench, state: State, source: ModelSource, training: 
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def digest(arrays: State) -> str:
-    """SHA-256 over names, shapes, the fields of structured arrays, and bytes, in hexadecimal."""
+def digest(arrays: State | Mapping[str, Images]) -> str:
+    """SHA-256 over names, shapes, the fields of structured arrays, and bytes, in hexadecimal.
+
+    Images that are no array are read batch by batch.
+    """
     content = hashlib.sha256()
     for name in sorted(arrays):
+        values = arrays[name]
         content.update(name.encode())
-        content.update(str(arrays[name].shape).encode())
-        if arrays[name].dtype.names:
-            content.update(str(arrays[name].dtype.descr).encode())
-        content.update(arrays[name].tobytes())
+        content.update(str(values.shape).encode())
+        if isinstance(values, ByteImages):
+            for piece in values.content():
+                content.update(piece)
+        elif isinstance(values, np.ndarray):
+            if values.dtype.names:
+                content.update(str(values.dtype.descr).encode())
+            content.update(values.tobytes())
+        else:
+            for batch in in_order(values, _DIGEST_BATCH):
+                content.update(np.asarray(batch).tobytes())
     return content.hexdigest()

@@ -36,6 +36,7 @@ def plan_training(
         batch_size=train.batch_size,
         optimizer=train.optimizer,
         schedule=train.schedule,
+        augment=train.augment,
         bn_l1=train.bn_l1 if isinstance(train, TrainConfig) else 0.0,
         way=way,
     )
@@ -67,7 +68,7 @@ def train(
     """
     seed = bench.context.seed * 1_000 + salt
     lessons = lessons or Lessons(plan.losses)
-    steps, epoch = bench.epochs(plan.batch_size, seed, lessons.labels)
+    steps, epoch = bench.epochs(plan.batch_size, seed, lessons.labels, plan.augment)
 
     def on_epoch(index: int, loss: float) -> None:
         bench.report("epoch", epoch=index + 1, epochs=plan.epochs, loss=loss)

@@ -16,6 +16,7 @@ from paredown.contracts import (
     Batch,
     DataSplits,
     FloatArray,
+    Images,
     LayerInfo,
     LossFunction,
     MeasureRequest,
@@ -29,11 +30,12 @@ from paredown.contracts import (
     State,
     Task,
 )
+from paredown.engine.data import load_data
 from paredown.engine.tasks import for_images, loss_for_images
-from paredown.errors import BackendFailed, DataError, HookFailed, ModelError
+from paredown.errors import BackendFailed, HookFailed, ModelError
 from paredown.manager import Manager
 from paredown.plan import MaskPlan, PrunePlan
-from paredown.spec.models import Spec
+from paredown.spec.models import AugmentConfig, Spec
 
 EVALUATION_BATCH = 128
 
@@ -58,21 +60,7 @@ class Workbench:
     @cached_property
     def data(self) -> DataSplits:
         """The dataset, loaded once."""
-        config = self.spec.data
-        if config is None:
-            raise DataError(
-                "the spec names no data", where="data", expected="a kind of data", remedy="add `data: {kind: digits}`"
-            )
-        load = self.manager.registry.implementation("data", config.kind)
-        data: DataSplits = load(config, self.context.base_dir)
-        for name in ("train", "validation", "test"):
-            images, labels = self.split(name, data)
-            if not len(labels) or not np.isfinite(images).all():
-                fault = "holds NaN or infinity" if len(labels) else "is empty"
-                raise DataError(
-                    f"the {name} split {fault}", where=f"data {data.name}", remedy="mend the data or its limit"
-                )
-        return data
+        return load_data(self.manager, self.spec, self.context.base_dir)
 
     @cached_property
     def task(self) -> Task:
@@ -140,9 +128,9 @@ class Workbench:
             width=model.width,
         )
 
-    def split(self, name: Split, data: DataSplits | None = None) -> tuple[FloatArray, Any]:
+    def split(self, name: Split) -> tuple[Images, Any]:
         """Images and labels of a split."""
-        pair: tuple[FloatArray, Any] = getattr(data or self.data, name)
+        pair: tuple[Images, Any] = getattr(self.data, name)
         return pair
 
     @property
@@ -151,7 +139,11 @@ class Workbench:
         return True
 
     def epochs(
-        self, batch_size: int, seed: int, soft_labels: FloatArray | None = None
+        self,
+        batch_size: int,
+        seed: int,
+        soft_labels: FloatArray | None = None,
+        augment: AugmentConfig | None = None,
     ) -> tuple[int, Callable[[int], Iterator[Batch]]]:
         """How many batches an epoch has, and the batches of each epoch.
 
@@ -159,11 +151,12 @@ class Workbench:
             batch_size: Images a batch.
             seed: Of the order.
             soft_labels: A teacher's outputs for all training images in their own order; each batch then holds its own.
+            augment: How images and labels are changed, where they are.
         """
         data = self.split("train")
 
         def epoch(index: int) -> Iterator[Batch]:
-            return batches.epoch_batches(data, batch_size, seed, index, soft_labels=soft_labels)
+            return batches.epoch_batches(data, batch_size, seed, index, soft_labels=soft_labels, augment=augment)
 
         return batches.batch_count(len(data[1]), batch_size), epoch
 

@@ -10,7 +10,7 @@ from paredown.spec.document import Document
 from paredown.spec.models import Spec
 from paredown.spec.nearest import listed
 
-_CONVENTIONS = (
+LABELLED_TASKS = (
     "classification",
     "multi_label_classification",
     "semantic_segmentation",
@@ -23,7 +23,7 @@ _CONVENTIONS = (
 def check_data(spec: Spec, document: Document) -> Iterator[Problem]:
     """A problem where the labels are for other tasks than the spec's."""
     tasks = spec.data.tasks() if isinstance(spec.data, DataConfig) else ()
-    if spec.data is not None and tasks and spec.task.kind in _CONVENTIONS and spec.task.kind not in tasks:
+    if spec.data is not None and tasks and spec.task.kind in LABELLED_TASKS and spec.task.kind not in tasks:
         yield document.problem(
             ("task", "kind"),
             f"the labels of `{spec.data.kind}` are not for the task `{spec.task.kind}`",

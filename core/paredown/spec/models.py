@@ -14,6 +14,7 @@ from paredown.spec.base import ComponentConfig, Frozen, Slot
 from paredown.spec.teachers import BaselineTeacher, EnsembleTeacher, TeacherConfig
 from paredown.spec.training import (
     AdamWConfig,
+    AugmentConfig,
     BaselineConfig,
     ConstantSchedule,
     CosineSchedule,
@@ -29,6 +30,7 @@ from paredown.spec.training import (
 __all__ = [
     "AdamWConfig",
     "AllocationConfig",
+    "AugmentConfig",
     "BackendName",
     "BaselineConfig",
     "BaselineTeacher",

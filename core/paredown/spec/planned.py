@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 PLANNED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
-    ("Spec", "data"): ("coco", "image_folder", "npz", "voc_segmentation"),
-    ("Spec", "task"): ("detection", "instance_segmentation"),
+    ("Spec", "task"): ("instance_segmentation",),
     ("ZooModel", "kind"): ("builder", "timm"),
 }
 

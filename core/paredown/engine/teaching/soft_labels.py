@@ -11,7 +11,7 @@ import numpy as np
 
 from paredown import files
 from paredown.algorithms import batches
-from paredown.contracts import FloatArray
+from paredown.contracts import FloatArray, Images
 from paredown.engine.networks import cache_directory, digest
 from paredown.engine.teaching.teachers import Teacher
 from paredown.engine.workbench import EVALUATION_BATCH, Workbench
@@ -64,7 +64,7 @@ def require_repeatable(bench: Workbench, place: str) -> None:
         )
 
 
-def _fill(path: Path, teacher: Teacher, images: FloatArray, shape: tuple[int, ...]) -> None:
+def _fill(path: Path, teacher: Teacher, images: Images, shape: tuple[int, ...]) -> None:
     kept: Any = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)  # type: ignore[no-untyped-call]
     start = 0
     for batch in batches.in_order(images, EVALUATION_BATCH):
