@@ -12,9 +12,13 @@ from typing import Any
 import numpy as np
 
 from paredown.algorithms import losses
+from paredown.algorithms.objects import Objects, pack
 
 OPTIONS = {
     "hard_label": {},
+    "pixel_cross_entropy": {},
+    "binary_cross_entropy": {},
+    "fcos": {},
     "kl": {"temperature": 3.0},
     "mse": {},
     "soft_cross_entropy": {"temperature": 3.0},
@@ -31,7 +35,10 @@ ON_OUTPUTS = ("hard_label", "kl", "mse", "soft_cross_entropy", "dkd", "dist")
 ON_FEATURES = ("feature_l2", "attention", "cwd", "fsp", "similarity", "rkd")
 OF_ANY_CHANNELS = ("attention", "similarity", "rkd")
 OF_POSITIONS = ("attention", "cwd")
-NOT_ZERO_BETWEEN_EQUALS = ("hard_label", "soft_cross_entropy")
+ON_LABELS = ("pixel_cross_entropy", "binary_cross_entropy", "fcos")
+OF_SEVERAL_ARRAYS = (*ON_FEATURES, "fcos")
+ON_PIXELS = ("kl", "mse", "soft_cross_entropy")
+NOT_ZERO_BETWEEN_EQUALS = ("hard_label", "soft_cross_entropy", *ON_LABELS)
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,8 @@ def reference_gradient(case: Case, step: float = 1e-5) -> list[np.ndarray]:
 
 
 def student_arrays(case: Case) -> list[np.ndarray]:
-    """The arrays of the student: the logits, or the maps."""
-    return [case.student] if case.loss in ON_OUTPUTS else list(case.student)
+    """The arrays of the student: the logits, all that it returns, or the maps."""
+    return list(case.student) if case.loss in OF_SEVERAL_ARRAYS else [case.student]
 
 
 def _differences(value: Callable[[], float], values: np.ndarray, step: float) -> np.ndarray:
@@ -90,6 +97,34 @@ def _maps(name: str, loss: str, student: list[tuple[int, ...]], teacher: list[tu
     return Case(name, loss, *arrays, random.integers(0, 3, student[0][0]), OPTIONS[loss])
 
 
+def _pixels(name: str, loss: str, shape: tuple[int, ...], size: float = 2.0, ignored: float = 0.3) -> Case:
+    random = np.random.default_rng(len(name) + shape[1])
+    student, teacher = random.normal(0, size, (2, *shape))
+    places = (shape[0], *shape[2:])
+    labels = np.where(random.random(places) < ignored, 255, random.integers(0, shape[1], places))
+    return Case(name, loss, student, teacher, labels, OPTIONS[loss])
+
+
+def _several(name: str, batch: int, classes: int, size: float = 2.0) -> Case:
+    random = np.random.default_rng(batch + classes)
+    labels = random.integers(0, 2, (batch, classes))
+    return Case(name, "binary_cross_entropy", random.normal(0, size, (batch, classes)), None, labels)
+
+
+def _boxes(name: str, *images: list[tuple[float, ...]], crowd: bool = False, size: float = 2.0) -> Case:
+    """Images of 8 x 8 pixels with (class, x1, y1, x2, y2) objects, and a detector's outputs for three classes."""
+    random = np.random.default_rng(len(name))
+    labels = pack([_objects(boxes, crowd) for boxes in images])
+    logits, centerness = random.normal(0, size, (len(images), 3, 5)), random.normal(0, size, (len(images), 5))
+    student = (logits, random.uniform(0.5, 6, (len(images), 4, 5)), centerness)
+    return Case(name, "fcos", student, None, labels, {"image_size": [8, 8]})
+
+
+def _objects(boxes: list[tuple[float, ...]], crowd: bool) -> Objects:
+    rows = np.array(boxes, np.float64).reshape(-1, 5)
+    return Objects(rows[:, 1:].astype(np.float32), rows[:, 0].astype(np.int64), np.full(len(rows), crowd))
+
+
 def _map_cases(loss: str) -> list[Case]:
     alike = [(3, 3, 2, 3), (3, 2, 2, 2)]
     cases = [
@@ -115,6 +150,19 @@ CASES = [
     *(_logits("batch of one", loss, 1, 4) for loss in ON_OUTPUTS),
     *(_logits("two classes", loss, 3, 2) for loss in ON_OUTPUTS),
     *(_logits("sure", loss, 4, 3, size=30.0) for loss in ON_OUTPUTS),
+    *(_pixels("pixels", loss, (2, 3, 2, 4)) for loss in (*ON_PIXELS, "pixel_cross_entropy")),
+    *(_pixels("pixels of one image", loss, (1, 4, 3, 2)) for loss in (*ON_PIXELS, "pixel_cross_entropy")),
+    _pixels("every pixel counts", "pixel_cross_entropy", (2, 3, 2, 2), ignored=0.0),
+    _pixels("no pixel counts", "pixel_cross_entropy", (2, 3, 2, 2), ignored=1.0),
+    _pixels("sure", "pixel_cross_entropy", (2, 3, 2, 2), size=15.0),
+    _several("classes", 4, 5),
+    _several("one class", 3, 1),
+    _several("sure", 3, 4, size=30.0),
+    _boxes("objects", [(0, 0, 1, 5, 7)], [(2, 0.5, 0.5, 8, 8), (1, 4, 4, 7.5, 8)]),
+    _boxes("one image without an object", [(1, 1, 1, 7, 6)], []),
+    _boxes("no object", [], []),
+    _boxes("a crowd", [(1, 0, 0, 8, 5)], crowd=True),
+    _boxes("sure", [(0, 0, 1, 5, 7)], [(2, 0.5, 0.5, 8, 8)], size=12.0),
     *(case for loss in ON_FEATURES for case in _map_cases(loss)),
 ]
 

@@ -18,6 +18,7 @@ from paredown_paddle.masks import Holder
 from paredown_paddle.mixed_precision import MixedPrecision
 from paredown_paddle.names import tensors
 from paredown_paddle.optimizing import descend, make_optimizer
+from paredown_paddle.outputs import targets
 from paredown_paddle.quantized_training import QuantizedTraining
 from paredown_paddle.signals import Answer, Lesson, Projections
 from paredown_paddle.taps import captured
@@ -151,9 +152,7 @@ def _step(training: _Training, batch: Batch, position: int, where: str) -> float
 
 def _on_device(batch: contracts.Batch, dtype: str) -> Batch:
     images, labels, *taught = batch
-    # Labels that are no whole numbers are for a caller's own loss.
-    kind = dtype if labels.dtype.kind == "f" else "int64"
-    return Batch(_tensor(images, dtype), _tensor(labels, kind), _tensor(taught[0], dtype) if taught else None)
+    return Batch(_tensor(images, dtype), targets(labels, dtype), _tensor(taught[0], dtype) if taught else None)
 
 
 def _tensor(values: Array, dtype: str) -> Any:

@@ -13,6 +13,7 @@ from paredown.errors import ModelError, PlanError
 from paredown_paddle.framework import paddle
 from paredown_paddle.modes import measured_copy
 from paredown_paddle.names import Slot, is_batch_norm, tensors
+from paredown_paddle.outputs import targets
 
 
 def measure_gradients(model: Any, request: MeasureRequest) -> dict[Axis, FloatArray]:
@@ -40,8 +41,7 @@ def measure_gradients(model: Any, request: MeasureRequest) -> dict[Axis, FloatAr
         slot.tensor.stop_gradient = False
     for images, labels in request.batches:
         outputs = copied(paddle.to_tensor(np.ascontiguousarray(images), dtype=dtype))
-        kind = dtype if labels.dtype.kind == "f" else None
-        value = loss(outputs, None, paddle.to_tensor(np.ascontiguousarray(labels), dtype=kind), {})
+        value = loss(outputs, None, targets(labels, dtype), {})
         products = _products(value, asked)
         for name, axis in request.axes:
             found[name, axis].append(_reduced(products[name], slots[name].axis(axis)))

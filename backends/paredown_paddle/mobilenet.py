@@ -38,10 +38,10 @@ class MobileNetV2Small(paddle.nn.Layer):
     Channels times `width` are rounded to multiples of 4; the head is never narrower than at width 1.
     """
 
-    def __init__(self, num_classes: int, in_channels: int, width: float = 1.0) -> None:
+    def __init__(self, num_classes: int, in_channels: int, width: float = 1.0, stem_stride: int = 1) -> None:
         super().__init__()
         before, head = scaled(_STEM, width, 4), scaled(_HEAD, max(1.0, width), 4)
-        self.stem = _convolution(in_channels, before, 3)
+        self.stem = _convolution(in_channels, before, 3, stem_stride)
         blocks = []
         for expansion, outputs, count, stride in _STAGES:
             channels = scaled(outputs, width, 4)

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from paredown.contracts import Array, FloatArray, ModelSource, RunContext, State
-from paredown.errors import ParedownError, Problem, UnsupportedError, WeightsError
+from paredown.contracts import Array, FloatArray, ModelSource, Outputs, RunContext, State
+from paredown.errors import Problem, UnsupportedError, WeightsError
 from paredown_paddle.framework import paddle
 from paredown_paddle.mixed_precision import require_gpu
 from paredown_paddle.modes import evaluating
 from paredown_paddle.names import tensors
+from paredown_paddle.outputs import as_arrays
 from paredown_paddle.pretrained import load_pretrained
 from paredown_paddle.zoo import build
 
@@ -57,19 +58,13 @@ def restore(model: Any, state: State) -> Any:
     return model
 
 
-def evaluate(model: Any, images: FloatArray) -> FloatArray:
-    """Runs one batch [batch, channels, height, width] in evaluation mode; returns the logits as float32."""
+def evaluate(model: Any, images: FloatArray) -> Outputs:
+    """Runs one batch [batch, channels, height, width] in evaluation mode; returns the output as float32.
+
+    Of a network that returns several tensors a tuple.
+    """
     with evaluating(model), paddle.no_grad():
-        outputs = model(paddle.to_tensor(np.ascontiguousarray(images, dtype=np.float32)))
-    if not isinstance(outputs, paddle.Tensor):
-        raise ParedownError(
-            "the network does not return one tensor",
-            value=type(outputs).__name__,
-            expected="logits, one tensor",
-            remedy="wrap the network in a Layer whose forward returns the logits",
-        )
-    result: FloatArray = outputs.numpy().astype(np.float32, copy=False)
-    return result
+        return as_arrays(model(paddle.to_tensor(np.ascontiguousarray(images, dtype=np.float32))))
 
 
 def _device(wanted: str) -> str:

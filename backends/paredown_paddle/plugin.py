@@ -24,15 +24,18 @@ from paredown.contracts import (
 )
 from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
-from paredown.twins import OWN, SHARED, WIDTHS
+from paredown.twins import DETECTORS, OWN, PIXELS, SHARED, WIDTHS, outputs_of
 
 if TYPE_CHECKING:
-    from paredown.contracts import FloatArray
+    from paredown.contracts import FloatArray, Outputs
 
 NAME = "paddle"
 
 LOSSES = (
     "hard_label",
+    "fcos",
+    "pixel_cross_entropy",
+    "binary_cross_entropy",
     "kl",
     "mse",
     "soft_cross_entropy",
@@ -55,12 +58,13 @@ def register_backend() -> BackendInfo:
         title="PaddlePaddle",
         distributions=("paddlepaddle", "paddleslim", "paddle2onnx"),
         install='pip install "paredown[paddle]"',
-        models=(*OWN, *SHARED),
+        models=(*OWN, *SHARED, *PIXELS, *DETECTORS),
         base_class=("paddle.nn", "Layer"),
         formats=("paddle", "paddle_old_ir"),
         amp=("gpu",),
         widths=WIDTHS,
         reads=(".pdparams",),
+        outputs=outputs_of((*PIXELS, *DETECTORS)),
     )
 
 
@@ -137,7 +141,7 @@ def distill(backend: str, model: Model, plan: DistillPlan, run: TrainingRun) -> 
 
 
 @hookimpl
-def evaluate(backend: str, model: Model, images: FloatArray) -> FloatArray | None:
+def evaluate(backend: str, model: Model, images: FloatArray) -> Outputs | None:
     """Runs one batch."""
     if backend != NAME:
         return None

@@ -11,6 +11,7 @@ import numpy as np
 from paredown.contracts import Array, TrainingRun
 from paredown.plan import DistillPlan, PlannedLoss
 from paredown_paddle.framework import paddle
+from paredown_paddle.outputs import each
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Answer:
 
     def through(self, function: Callable[[Any], Any]) -> Answer:
         """What a function gives for each tensor."""
-        outputs = None if self.outputs is None else function(self.outputs)
+        outputs = None if self.outputs is None else each(self.outputs, function)
         return Answer(outputs, {name: function(values) for name, values in self.taps.items()})
 
 

@@ -19,7 +19,7 @@ from paredown_paddle.taps import captured
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch on the device; `taught` are the teacher's outputs, where core has them."""
+    """One batch on the device, structured labels in NumPy; `taught` is the teacher's output, where core has it."""
 
     images: Any
     labels: Any

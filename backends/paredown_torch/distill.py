@@ -12,13 +12,14 @@ import torch
 from torch import nn
 
 from paredown import contracts
-from paredown.contracts import Array, Outcome, TrainingRun
+from paredown.contracts import Outcome, TrainingRun
 from paredown.errors import DataError
 from paredown.plan import DistillPlan
 from paredown_torch.masking import HeldMasks
 from paredown_torch.mixed_precision import MixedPrecision
 from paredown_torch.model import device_of, evaluation_mode
 from paredown_torch.optimizing import descend, make_optimizer
+from paredown_torch.outputs import targets
 from paredown_torch.quantized_training import QuantizedStudent
 from paredown_torch.signals import Answer, Lesson, Projections
 from paredown_torch.taps import captured
@@ -150,13 +151,6 @@ def _on_device(batches: Iterator[contracts.Batch], like: torch.Tensor) -> Iterat
     for images, labels, *taught in batches:
         yield Batch(
             torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32)).to(like),
-            _labels(labels, like),
+            targets(labels, like),
             torch.from_numpy(np.ascontiguousarray(taught[0], dtype=np.float32)).to(like) if taught else None,
         )
-
-
-def _labels(labels: Array, like: torch.Tensor) -> torch.Tensor:
-    """Whole numbers as int64, what a caller's own loss reads of other numbers in the dtype of a tensor."""
-    if labels.dtype.kind == "f":
-        return torch.from_numpy(np.ascontiguousarray(labels)).to(like)
-    return torch.from_numpy(np.ascontiguousarray(labels, dtype=np.int64)).to(like.device)

@@ -79,7 +79,6 @@ def _onnx_program(model: nn.Module, request: ExportRequest, *, optimize: bool) -
         dynamo=True,
         opset_version=OPSET,
         input_names=["input"],
-        output_names=["output"],
         dynamic_shapes=_dynamic_batch(),
         optimize=optimize,
         verbose=False,

@@ -9,6 +9,7 @@ from torch import nn
 from paredown.contracts import Array, Axis, FloatArray, MeasureRequest
 from paredown.errors import ModelError
 from paredown_torch.model import device_of, measured_copy
+from paredown_torch.outputs import targets
 
 
 def measure(model: nn.Module, request: MeasureRequest) -> dict[Axis, FloatArray]:
@@ -27,8 +28,7 @@ def measure(model: nn.Module, request: MeasureRequest) -> dict[Axis, FloatArray]
     with torch.enable_grad():
         for images, labels in request.batches:
             outputs = copied(_tensor(images, dtype, copied))
-            kind = dtype if labels.dtype.kind == "f" else torch.int64
-            loss = request.loss(outputs, None, _tensor(labels, kind, copied), {})
+            loss = request.loss(outputs, None, targets(labels, next(copied.parameters())), {})
             gradients = torch.autograd.grad(loss, list(measured.values()), materialize_grads=True)
             for (name, parameter), gradient in zip(measured.items(), gradients, strict=True):
                 product = parameter.detach().double() * gradient.double()

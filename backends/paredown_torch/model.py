@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from paredown.contracts import FloatArray, ModelSource, RunContext, State
+from paredown.contracts import FloatArray, ModelSource, Outputs, RunContext, State
 from paredown.errors import ModelError, Problem, UnsupportedError, WeightsError
 from paredown.twins import require_width
+from paredown_torch.outputs import as_arrays
 from paredown_torch.zoo import NAMES
 
 
@@ -34,7 +35,7 @@ def load_model(source: ModelSource, run: RunContext) -> nn.Module:
 
 
 def _build(source: ModelSource) -> nn.Module:
-    from paredown_torch.zoo import libraries, twins, vision
+    from paredown_torch.zoo import libraries, segmentation, twins, vision
 
     if source.build is not None:
         return source.build()  # type: ignore[no-any-return]  # core has looked at what it is
@@ -42,14 +43,16 @@ def _build(source: ModelSource) -> nn.Module:
         return libraries.build_timm(source)
     if source.name in NAMES:
         require_width(source.name, source.width, is_pretrained=source.pretrained)
+    if source.pretrained and source.name in (*twins.BUILDERS, *segmentation.BUILDERS):
+        raise WeightsError(
+            f"there are no pretrained weights of {source.name} for any classes",
+            where="model.weights",
+            value="pretrained",
+            remedy="give a safetensors file, or leave `weights` out to draw them from the seed",
+        )
+    if source.name in segmentation.BUILDERS:
+        return segmentation.build(source)
     if source.name in twins.BUILDERS:
-        if source.pretrained:
-            raise WeightsError(
-                f"nobody publishes pretrained weights of {source.name}",
-                where="model.weights",
-                value="pretrained",
-                remedy="give a safetensors file, or leave `weights` out to draw them from the seed",
-            )
         return twins.BUILDERS[source.name](source.num_classes, source.in_channels, source.width)
     if source.name in NAMES:
         return vision.build(source)
@@ -176,9 +179,11 @@ def _meant(near: list[str], holder: str) -> str | None:
     return f"{holder} {near[0]}: rename it if that is meant" if near else None
 
 
-def evaluate(model: nn.Module, images: FloatArray) -> FloatArray:
-    """The network's output for a batch of images [N, C, H, W], float32, in evaluation mode without gradients."""
+def evaluate(model: nn.Module, images: FloatArray) -> Outputs:
+    """The network's output for a batch of images [N, C, H, W], float32, in evaluation mode without gradients.
+
+    Of a network that returns several tensors a tuple.
+    """
     batch = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32)).to(device_of(model))
     with evaluation_mode(model), torch.no_grad():
-        output = model(batch)
-    return np.asarray(output.detach().cpu().to(torch.float32).numpy())
+        return as_arrays(model(batch))

@@ -24,16 +24,19 @@ from paredown.contracts import (
 )
 from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
-from paredown.twins import WIDTHS
+from paredown.twins import WIDTHS, outputs_of
 from paredown_torch.zoo import NAMES
 
 if TYPE_CHECKING:
-    from paredown.contracts import FloatArray
+    from paredown.contracts import FloatArray, Outputs
 
 NAME = "torch"
 
 LOSSES = (
     "hard_label",
+    "fcos",
+    "pixel_cross_entropy",
+    "binary_cross_entropy",
     "kl",
     "mse",
     "soft_cross_entropy",
@@ -63,6 +66,7 @@ def register_backend() -> BackendInfo:
         widths=WIDTHS,
         reads=(".pth", ".pt"),
         libraries={"timm": ("timm",)},
+        outputs=outputs_of(NAMES),
     )
 
 
@@ -139,7 +143,7 @@ def distill(backend: str, model: Model, plan: DistillPlan, run: TrainingRun) -> 
 
 
 @hookimpl
-def evaluate(backend: str, model: Model, images: FloatArray) -> FloatArray | None:
+def evaluate(backend: str, model: Model, images: FloatArray) -> Outputs | None:
     """Runs a network; see `paredown_torch.model.evaluate`."""
     if backend != NAME:
         return None

@@ -20,6 +20,7 @@ from paredown.plan import QuantizationPoint, QuantizedTensor
 from paredown_torch import model as networks
 from paredown_torch.fake_quantization import grid_of, value_range
 from paredown_torch.learned_scales import LearnedClip, LearnedScale
+from paredown_torch.outputs import Returned
 from paredown_torch.points import REMEDY, Change, attach, layer_of, misfit, weight_of
 from paredown_torch.quantized_weights import QuantizedWeight
 from paredown_torch.straight_through import straight_through
@@ -83,7 +84,7 @@ class QuantizedStudent:
                 if isinstance(module, _BatchNorm):
                     module.eval()
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor) -> Returned:
         """The network's output.
 
         Raises:
@@ -95,7 +96,7 @@ class QuantizedStudent:
             for (layer, port), changes in self._changes.items():
                 module = self._norms.get(layer, self._modules[layer]) if port == "output" else self._modules[layer]
                 stack.callback(attach(module, port, _where(port, layer), changes, self._counts).remove)
-            output: torch.Tensor = functional_call(self._model, weights, (images,))
+            output: Returned = functional_call(self._model, weights, (images,))
         self._require_calls()
         return output
 

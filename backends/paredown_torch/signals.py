@@ -12,13 +12,14 @@ from torch.nn import functional
 
 from paredown.contracts import Array, TrainingRun
 from paredown.plan import DistillPlan, PlannedLoss
+from paredown_torch.outputs import Returned, each
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a network gave for a batch: its outputs (None where nothing needs them), and its taps by name."""
 
-    outputs: torch.Tensor | None = None
+    outputs: Returned | None = None
     taps: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     def detached(self) -> Answer:
@@ -27,7 +28,7 @@ class Answer:
 
     def through(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Answer:
         """What a function gives for each tensor."""
-        outputs = None if self.outputs is None else function(self.outputs)
+        outputs = None if self.outputs is None else each(self.outputs, function)
         return Answer(outputs, {name: function(values) for name, values in self.taps.items()})
 
 
@@ -77,7 +78,7 @@ class Lesson:
         weights: Sequence[float],
         student: Answer,
         teacher: Answer | None,
-        labels: torch.Tensor,
+        labels: torch.Tensor | Array,
         projections: Projections,
     ) -> torch.Tensor:
         """The sum of all terms."""

@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from paredown.contracts import Array
 from paredown.errors import TrainingDiverged
 from paredown_torch.mixed_precision import MixedPrecision
 from paredown_torch.model import tensors
@@ -21,10 +22,10 @@ from paredown_torch.taps import captured
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch on the device; `taught` are the teacher's outputs, where core has them."""
+    """One batch on the device, structured labels in NumPy; `taught` is the teacher's output, where core has it."""
 
     images: torch.Tensor
-    labels: torch.Tensor
+    labels: torch.Tensor | Array
     taught: torch.Tensor | None = None
 
 

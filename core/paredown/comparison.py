@@ -7,16 +7,16 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from paredown import files
-from paredown.contracts import DataSplits, FloatArray, Runtime
+from paredown.contracts import Outputs, Runtime, Task
 from paredown.deploy.verify import run_file
 from paredown.engine.code import require_code
+from paredown.engine.data import load_data
 from paredown.engine.journal import read_plans
 from paredown.engine.preflight import require_able
 from paredown.engine.processes import run_in_process
 from paredown.engine.runner import run_directory
+from paredown.engine.tasks import for_images
 from paredown.engine.trust import trusting
 from paredown.errors import ParedownError, SpecError
 from paredown.manager import Manager
@@ -124,17 +124,18 @@ def agreements(
     pairs = [(a, b) for a, b in combinations(runs, 2) if a.seed == b.seed and a.backend != b.backend]
     if not pairs or spec.data is None:
         return ()
-    data: DataSplits = manager.registry.implementation("data", spec.data.kind)(spec.data, base_dir)
+    data = load_data(manager, spec, base_dir)
+    task = for_images(_task(manager, spec), data.input_shape)
     runtime: Runtime = manager.registry.implementation("runtime", spec.deploy.runtime.kind)(spec.deploy.runtime)
-    predicted: dict[tuple[str, int], FloatArray] = {}
+    outputs: dict[tuple[str, int], Outputs] = {}
     for run in {(one.backend, one.seed): one for pair in pairs for one in pair}.values():
         path = run_directory(out, run.backend, run.seed) / run.delivered
-        predicted[run.backend, run.seed] = run_file(runtime, path, data.test[0]).argmax(axis=1)
+        outputs[run.backend, run.seed] = run_file(runtime, path, data.test[0])
     return tuple(
         Agreement(
             backends=(a.backend, b.backend),
             seed=a.seed,
-            predictions=float(np.mean(predicted[a.backend, a.seed] == predicted[b.backend, b.seed])),
+            predictions=task.agreement(outputs[a.backend, a.seed], outputs[b.backend, b.seed]),
             kept_channels=_kept_alike(out, a, b),
             metric_difference={name: b.final.metrics[name] - a.final.metrics[name] for name in a.final.metrics},
         )
@@ -149,8 +150,9 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
     return path
 
 
-def _task(manager: Manager, spec: Spec) -> Any:
-    return manager.registry.implementation("task", spec.task.kind)(spec.task)
+def _task(manager: Manager, spec: Spec) -> Task:
+    task: Task = manager.registry.implementation("task", spec.task.kind)(spec.task)
+    return task
 
 
 def _kept_alike(out: Path, a: RunResult, b: RunResult) -> dict[str, float | None]:

@@ -14,6 +14,7 @@ from paredown.explain_pruning import explain_growth, explain_prune
 from paredown.explain_quantization import BY_RUNTIME, HOOKS, explain_quantize, explain_training
 from paredown.manager import Manager, missing_distributions
 from paredown.spec.base import Frozen
+from paredown.spec.losses import HARD_LABEL
 from paredown.spec.models import BaselineConfig, DistillStep, FinetuneStep, PruneStep, QuantizeStep, Spec
 from paredown.spec.precision import precision_asked
 from paredown.spec.teachers import is_trained
@@ -85,8 +86,9 @@ def explain_spec(manager: Manager, spec: Spec, backends: Sequence[str]) -> Expla
     """
     quantized = _quantization(spec)
     read = _format(manager, spec)
-    steps = (_step(manager, step, index, read) for index, step in enumerate(spec.steps))
-    stages = (_baseline(spec), *steps, _deploy(spec, quantized, read))
+    on_labels = manager.registry.label_loss(spec.task.kind)
+    steps = (_step(manager, step, index, read, on_labels) for index, step in enumerate(spec.steps))
+    stages = (_baseline(manager, spec), *steps, _deploy(spec, quantized, read))
     return Explanation(
         name=spec.name,
         seeds=spec.seeds,
@@ -112,7 +114,7 @@ def settings_of(model: BaseModel, prefix: str = "", *, is_default: bool = False)
             yield Setting(path, value, is_default if name == "kind" else left_out)
 
 
-def _baseline(spec: Spec) -> Stage:
+def _baseline(manager: Manager, spec: Spec) -> Stage:
     baseline = spec.baseline or BaselineConfig(epochs=0)
     trained = baseline.epochs > 0
     weights = spec.model.weights if spec.model else None
@@ -128,25 +130,27 @@ def _baseline(spec: Spec) -> Stage:
         one for name, part in parts if part is not None for one in settings_of(part, f"{name}.", is_default=False)
     )
     hooks = ("load_model", "restore", *(("distill",) if trained else ()))
-    losses = ("hard_label",) if trained else ()
+    losses = (manager.registry.label_loss(spec.task.kind),) if trained else ()
     return Stage("baseline", what, settings, ("weights-baseline.safetensors",), hooks, losses)
 
 
-def _step(manager: Manager, step: Frozen, index: int, read: str) -> Stage:
+def _step(manager: Manager, step: Frozen, index: int, read: str, on_labels: str) -> Stage:
     kind = str(getattr(step, "kind", type(step).__name__))
     plan, weights = f"plan-{index}.json", f"weights-{index}.safetensors"
     settings = tuple(settings_of(step))
     if isinstance(step, PruneStep):
         pruning = explain_prune(step, manager.registry.components["criterion", step.criterion.kind].needs)
-        return Stage(kind, pruning.what, settings, (plan, weights), pruning.hooks, pruning.losses)
+        needed = (on_labels,) if pruning.on_labels else ()
+        return Stage(kind, pruning.what, settings, (plan, weights), pruning.hooks, needed)
     if isinstance(step, FinetuneStep):
         what = f"Train on the labels for {_count(step.train.epochs, 'epoch')}.{_meanwhile(step)}"
-        return Stage(kind, what, settings, (plan, weights), _training_hooks(step), ("hard_label",))
+        return Stage(kind, what, settings, (plan, weights), _training_hooks(step), (on_labels,))
     if isinstance(step, DistillStep):
         epochs = _count(step.train.epochs, "epoch")
         what = f"Train for {epochs}.{explain_teaching(step)}{_meanwhile(step)}"
         trained = any(is_trained(teacher) for _, teacher in step.named_teachers())
-        losses = tuple(dict.fromkeys([*(loss.kind for loss in step.losses), *(["hard_label"] if trained else [])]))
+        kinds = [on_labels if loss.kind == HARD_LABEL else loss.kind for loss in step.losses]
+        losses = tuple(dict.fromkeys([*kinds, *([on_labels] if trained else [])]))
         hooks = tuple(dict.fromkeys([*_training_hooks(step), *distillation_hooks(step)]))
         return Stage(kind, what, settings, (plan, weights), hooks, losses)
     if isinstance(step, QuantizeStep) and read != "onnx":

@@ -12,18 +12,18 @@ _KEPT = {"macs": "multiply-accumulates", "params": "parameters", "bytes": "bytes
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """A pruning step in words, the hooks that it asks for, and the losses that they need."""
+    """A pruning step in words, the hooks that it asks for, and whether they need the loss on the labels."""
 
     what: str
     hooks: tuple[str, ...]
-    losses: tuple[str, ...] = ()
+    on_labels: bool = False
 
 
 def explain_prune(step: PruneStep, needs: tuple[str, ...]) -> Pruning:
     """A pruning step of its own; `needs` are what its criterion has to see measured."""
     measured = [f"{_MEASURED[need]} on training images." for need in needs]
     if step.granularity != "channel":
-        return Pruning(" ".join([*measured, _masks(step)]), ("measure", "prune"), _losses(step, needs))
+        return Pruning(" ".join([*measured, _masks(step)]), ("measure", "prune"), _reads_labels(step, needs))
     parts = [
         "Find the coupled channels on the canonical graph, which the framework exports.",
         *measured,
@@ -33,7 +33,7 @@ def explain_prune(step: PruneStep, needs: tuple[str, ...]) -> Pruning:
         *_rounds(step),
     ]
     hooks = ("measure", "fold", "export", "prune", *(("distill",) if step.recover else ()))
-    return Pruning(" ".join(parts), hooks, _losses(step, needs))
+    return Pruning(" ".join(parts), hooks, _reads_labels(step, needs))
 
 
 def explain_growth(step: PruneStep, epochs: int) -> str:
@@ -87,8 +87,8 @@ def _rounds(step: PruneStep) -> list[str]:
     return [f"This in {step.rounds} rounds, a part in each, with {epochs} of training on the labels after each."]
 
 
-def _losses(step: PruneStep, needs: tuple[str, ...]) -> tuple[str, ...]:
-    return ("hard_label",) if step.recover or "gradients" in needs else ()
+def _reads_labels(step: PruneStep, needs: tuple[str, ...]) -> bool:
+    return step.recover is not None or "gradients" in needs
 
 
 def _share(ratio: float | None) -> str:

@@ -31,7 +31,7 @@ from paredown.markers import hookspec
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
 
 if TYPE_CHECKING:
-    from paredown.contracts import FloatArray
+    from paredown.contracts import FloatArray, Outputs
     from paredown.spec.base import Frozen
 
 
@@ -154,7 +154,7 @@ def apply_step(backend: str, model: Model, step: Frozen, run: RunContext) -> Out
 
 
 @hookspec(firstresult=True)
-def evaluate(backend: str, model: Model, images: FloatArray) -> FloatArray | None:
+def evaluate(backend: str, model: Model, images: FloatArray) -> Outputs | None:
     """Runs a network in evaluation mode without gradients.
 
     Args:
@@ -163,7 +163,7 @@ def evaluate(backend: str, model: Model, images: FloatArray) -> FloatArray | Non
         images: One batch, float32, NCHW.
 
     Returns:
-        The network's output, float32, in the order of the batch.
+        The network's output, float32, in the order of the batch; of several a tuple, in the network's order.
     """
 
 

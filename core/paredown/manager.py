@@ -27,7 +27,7 @@ from paredown.registry import not_installed
 from paredown.spec.nearest import listed, one_of, suggestion
 
 if TYPE_CHECKING:
-    from paredown.contracts import FloatArray
+    from paredown.contracts import FloatArray, Outputs
     from paredown.spec.base import Frozen
 
 __all__ = ["Failure", "Manager", "missing_distributions"]
@@ -116,9 +116,9 @@ class Manager(PluginSet):
         outcome: Outcome = self._ask("apply_step", backend, f"run the step `{kind}`", model=model, step=step, run=run)
         return outcome
 
-    def evaluate(self, backend: str, model: Model, images: FloatArray) -> FloatArray:
+    def evaluate(self, backend: str, model: Model, images: FloatArray) -> Outputs:
         """Runs a network on one batch in evaluation mode."""
-        outputs: FloatArray = self._ask("evaluate", backend, "evaluate a network", model=model, images=images)
+        outputs: Outputs = self._ask("evaluate", backend, "evaluate a network", model=model, images=images)
         return outputs
 
     def fold(self, backend: str, model: Model, folds: Sequence[Any]) -> Model:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from paredown.spec.base import Frozen
 from paredown.spec.losses import LossSchedule
-from paredown.spec.models import OptimizerConfig, QuantizationMode, ScheduleConfig
+from paredown.spec.models import AugmentConfig, OptimizerConfig, QuantizationMode, ScheduleConfig
 
 MemberRole = Literal["output", "input", "bias", "scale", "shift", "buffer", "other"]
 """What an axis of an array is to its layer.
@@ -193,6 +193,7 @@ class DistillPlan(Frozen):
     batch_size: int
     optimizer: OptimizerConfig
     schedule: ScheduleConfig
+    augment: AugmentConfig | None = None
     bn_l1: float = 0.0
     way: Literal["offline", "online", "self"] = "offline"
     student: str | None = None

@@ -26,8 +26,8 @@ class Entry:
     """One component: who declares it, its options, and where it is implemented.
 
     `backends` holds for each backend the implementation and the plugin that gives it. `distributions` and `install` are
-    the packages that it needs; `granularities`, `weights` and `needs` are a criterion's, `reads` is a loss's. See
-    `Component`.
+    the packages that it needs; `granularities`, `weights` and `needs` are a criterion's, `reads` is a loss's, `loss`,
+    `outputs` and `output_losses` are a task's. See `Component`.
     """
 
     slot: str
@@ -40,6 +40,9 @@ class Entry:
     weights: str | None = None
     needs: tuple[str, ...] = ()
     reads: str = "outputs"
+    loss: str = "hard_label"
+    outputs: str = "classes"
+    output_losses: tuple[str, ...] | None = None
     distributions: tuple[str, ...] = ()
     install: str = ""
 
@@ -122,6 +125,14 @@ class Registry:
     def backend_widths(self) -> Mapping[str, Mapping[str, float]]:
         """Every backend with the networks that it builds at other widths than 1, and the smallest that each takes."""
         return {name: info.widths for name, info in self.backends.items()}
+
+    def backend_outputs(self) -> Mapping[str, Mapping[str, str]]:
+        """Every backend with what its networks return that return no `classes`."""
+        return {name: info.outputs for name, info in self.backends.items()}
+
+    def label_loss(self, task: str) -> str:
+        """The name of the loss on the labels that networks are trained with for a task."""
+        return self.components["task", task].loss
 
     def backend_owner(self, name: str) -> str:
         """The name of the plugin that is a backend."""
@@ -268,6 +279,9 @@ def _declare(entries: dict[tuple[str, str], Entry], component: Component, owner:
         weights=component.weights,
         needs=component.needs,
         reads=component.reads,
+        loss=component.loss,
+        outputs=component.outputs,
+        output_losses=component.output_losses,
         distributions=component.distributions,
         install=component.install,
     )

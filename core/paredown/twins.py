@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from paredown.errors import ModelError
 from paredown.spec.widths import misfit
 
@@ -24,6 +27,12 @@ SHARED = (
 )
 """Networks that `torchvision.models` and `paddle.vision.models` share; on torch `mobilenet_v1` is our own."""
 
+PIXELS = ("unet", "lraspp_mobilenet_v3_small")
+"""Networks that return a class for each pixel, on both backends; `unet` is of our own."""
+
+TORCH_PIXELS = ("lraspp_mobilenet_v3_large", "fcn_resnet50", "deeplabv3_resnet50")
+"""Networks of torchvision that return a class for each pixel, which Paddle does not hold."""
+
 TORCH_ONLY = (
     "efficientnet_b0",
     "vit_b_16",
@@ -34,10 +43,24 @@ TORCH_ONLY = (
 )
 """A sample of other families of torchvision, which Paddle does not hold."""
 
+DETECTORS = ("fcos_mobilenet_v2_small",)
+"""Networks of our own that return boxes, on both backends."""
+
+FINE_BLOCKS = 6
+"""The blocks of `mobilenet_v2_small` before the detector's finer level."""
+
+INITIAL_BIASES: Mapping[str, Mapping[str, float]] = {
+    "fcos_mobilenet_v2_small": {"class_logits.bias": -math.log(99), "box_distances.bias": 1.0}
+}
+"""Biases that do not start from 0, by network: each class at a hundredth (Lin et al., 2017, section 4.1), so that the
+many positions without an object do not drown the few with one, and distances where a ReLU lets gradients through."""
+
 WIDTHS = {
     "resnet20": 0.0,
     "cnn": 0.0,
     "mobilenet_v2_small": 0.0,
+    "fcos_mobilenet_v2_small": 0.0,
+    "unet": 0.0,
     "mobilenet_v1": 0.03125,
     "mobilenet_v2": 0.0,
     "mobilenet_v3_small": 0.15,
@@ -45,6 +68,16 @@ WIDTHS = {
 }
 """Networks that both backends build at other widths than 1, with the smallest: below it a layer of `mobilenet_v1` has
 no channels left, and blocks of `mobilenet_v3` widen nothing and lose their first convolution."""
+
+
+UNET_CHANNELS = (16, 32, 64, 128)
+"""The channels of `unet` at each size of its maps, at width 1."""
+
+
+def outputs_of(names: tuple[str, ...]) -> dict[str, str]:
+    """What those of the networks return that return no `classes`, as a backend announces it."""
+    kinds = {**dict.fromkeys((*PIXELS, *TORCH_PIXELS), "pixels"), **dict.fromkeys(DETECTORS, "boxes")}
+    return {name: kinds[name] for name in names if name in kinds}
 
 
 def require_width(network: str, width: float, *, is_pretrained: bool) -> None:

@@ -6,11 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paredown.algorithms.outputs import one_or_all
 from paredown.errors import DeployError
 from paredown_onnxruntime.config import OnnxRuntimeConfig
 
 if TYPE_CHECKING:
-    from paredown.contracts import FloatArray
+    from paredown.contracts import FloatArray, Outputs
 
 ERROR = 3
 """ONNX Runtime's severity of errors; warnings are not shown."""
@@ -22,12 +23,12 @@ class OnnxRuntimeSession:
     def __init__(self, session: Any) -> None:
         self._session = session
         self._input = session.get_inputs()[0].name
-        self._output = session.get_outputs()[0].name
+        self._outputs = [output.name for output in session.get_outputs()]
 
-    def run(self, images: FloatArray) -> FloatArray:
-        """The first output for a batch of images (float32, NCHW); raises `DeployError` when the runtime fails."""
+    def run(self, images: FloatArray) -> Outputs:
+        """All outputs for a batch of images (float32, NCHW); raises `DeployError` when the runtime fails."""
         try:
-            outputs: FloatArray = self._session.run([self._output], {self._input: images})[0]
+            outputs = self._session.run(self._outputs, {self._input: images})
         except Exception as error:
             # The runtime's exceptions have no root of their own.
             raise DeployError(
@@ -36,7 +37,7 @@ class OnnxRuntimeSession:
                 expected=f"images like {images.shape}",
                 remedy="check the images' channels and size, and that the file's batch axis is dynamic",
             ) from error
-        return outputs
+        return one_or_all(outputs)
 
 
 class OnnxRuntime:

@@ -6,11 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paredown.algorithms.outputs import one_or_all
 from paredown.errors import DeployError
 from paredown_openvino.config import OpenVinoConfig
 
 if TYPE_CHECKING:
-    from paredown.contracts import FloatArray
+    from paredown.contracts import FloatArray, Outputs
 
 
 class OpenVinoSession:
@@ -20,8 +21,8 @@ class OpenVinoSession:
         self._core, self._model, self._threads = core, model, threads
         self._requests: dict[tuple[int, ...], Any] = {}
 
-    def run(self, images: FloatArray) -> FloatArray:
-        """The first output for a batch of images (float32, NCHW); raises `DeployError` when the runtime fails."""
+    def run(self, images: FloatArray) -> Outputs:
+        """All outputs for a batch of images (float32, NCHW); raises `DeployError` when the runtime fails."""
         try:
             request = self._requests.get(images.shape) or self._compile(images.shape)
             request.infer([images])
@@ -33,8 +34,8 @@ class OpenVinoSession:
                 expected=f"images like {images.shape}",
                 remedy="check the images' channels and size, and that the file's batch axis is dynamic",
             ) from error
-        outputs: FloatArray = request.get_output_tensor(0).data.copy()
-        return outputs
+        count = len(self._model.outputs)
+        return one_or_all([request.get_output_tensor(index).data.copy() for index in range(count)])
 
     def _compile(self, shape: tuple[int, ...]) -> Any:
         model = self._model.clone()

@@ -8,12 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paredown.algorithms.outputs import one_or_all
 from paredown.errors import DeployError
 from paredown_paddle_inference.config import PaddleInferenceConfig
 from paredown_paddle_inference.silence import silent_errors
 
 if TYPE_CHECKING:
-    from paredown.contracts import FloatArray
+    from paredown.contracts import FloatArray, Outputs
 
 PROGRAM, INTEGER_PROGRAM, WEIGHTS = "model.json", "model.pdmodel", "model.pdiparams"
 """What the Paddle backend exports, and what PaddleSlim's quantizer writes in its place: a program of the old IR."""
@@ -25,16 +26,16 @@ class PaddleInferenceSession:
     def __init__(self, predictor: Any) -> None:
         self._predictor = predictor
         self._input = predictor.get_input_handle(predictor.get_input_names()[0])
-        self._output = predictor.get_output_handle(predictor.get_output_names()[0])
+        self._outputs = [predictor.get_output_handle(name) for name in predictor.get_output_names()]
 
-    def run(self, images: FloatArray) -> FloatArray:
-        """The first output for a batch of images (float32, NCHW); raises `DeployError` when the runtime fails."""
+    def run(self, images: FloatArray) -> Outputs:
+        """All outputs for a batch of images (float32, NCHW); raises `DeployError` when the runtime fails."""
         import numpy as np
 
         try:
             self._input.copy_from_cpu(np.ascontiguousarray(images))
             self._predictor.run()
-            outputs: FloatArray = self._output.copy_to_cpu()
+            outputs = [handle.copy_to_cpu() for handle in self._outputs]
         except Exception as error:
             # The runtime's exceptions have no root of their own.
             raise DeployError(
@@ -43,7 +44,7 @@ class PaddleInferenceSession:
                 expected=f"images like {images.shape}",
                 remedy="check the images' channels and size, and that the program's batch axis is dynamic",
             ) from error
-        return outputs
+        return one_or_all(outputs)
 
 
 class PaddleInference:

@@ -9,7 +9,7 @@ import numpy as np
 
 from paredown.contracts import DataSplits, FloatArray, IntArray
 from paredown_vision.config import DigitsConfig
-from paredown_vision.splits import make_splits, stratified
+from paredown_vision.splits import Part, make_splits, stratified
 
 
 def load_digits(config: DigitsConfig, base_dir: Path) -> DataSplits:  # noqa: ARG001 - it reads no file of the user's
@@ -17,9 +17,14 @@ def load_digits(config: DigitsConfig, base_dir: Path) -> DataSplits:  # noqa: AR
 
     Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Repository, 1998.
     """
+    return make_splits("digits", digit_parts(), config.limit)
+
+
+def digit_parts() -> tuple[Part, Part, Part]:
+    """Train, validation and test: ink in [0, 1], [count, 1, 8, 8], and the digits from 0 to 9."""
     images, labels = read_digits()
     train, validation, test = ((images[index], labels[index]) for index in stratified(labels, (0.15, 0.25), seed=0))
-    return make_splits("digits", (train, validation, test), config.limit)
+    return train, validation, test
 
 
 def read_digits() -> tuple[FloatArray, IntArray]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from paredown.contracts import DataSplits, FloatArray, IntArray
+from paredown.algorithms.byte_images import ByteImages, statistics
+from paredown.contracts import Array, DataSplits, FloatArray, IntArray
+from paredown.errors import DataError
 from paredown_vision.config import SplitLimits
 
 Limit = int | SplitLimits | None
@@ -31,25 +35,73 @@ def stratified(labels: IntArray, shares: tuple[float, float], seed: int) -> tupl
     return train, validation_, test_
 
 
+def caps_of(limit: Limit) -> tuple[int | None, int | None, int | None]:
+    """The most images of train, validation and test."""
+    return (limit.train, limit.validation, limit.test) if isinstance(limit, SplitLimits) else (limit, limit, limit)
+
+
+Part = tuple[FloatArray, Array]
+"""The images of a split, in [0, 1], NCHW, and their labels."""
+
+
 def make_splits(
-    name: str,
-    splits: tuple[tuple[FloatArray, IntArray], tuple[FloatArray, IntArray], tuple[FloatArray, IntArray]],
-    limit: Limit,
+    name: str, splits: tuple[Part, Part, Part], limit: Limit = None, num_classes: int | None = None
 ) -> DataSplits:
     """Caps the splits, then normalises all of them by the mean and deviation of the training images.
 
     Args:
         name: The dataset's.
-        splits: Train, validation and test: images in [0, 1], NCHW, and labels.
+        splits: Train, validation and test.
         limit: At most so many images a split.
+        num_classes: One more than the greatest label where not given.
     """
-    caps = (limit.train, limit.validation, limit.test) if isinstance(limit, SplitLimits) else (limit,) * 3
-    classes = int(max(labels.max() for _, labels in splits)) + 1
+    caps = caps_of(limit)
+    classes = int(max(labels.max() for _, labels in splits)) + 1 if num_classes is None else num_classes
     capped = [(images[:cap], labels[:cap]) for (images, labels), cap in zip(splits, caps, strict=True)]
     axes = (0, 2, 3)
     mean = capped[0][0].mean(axis=axes, keepdims=True, dtype=np.float64)
-    deviation = capped[0][0].std(axis=axes, keepdims=True, dtype=np.float64)
+    deviation = _not_zero(capped[0][0].std(axis=axes, keepdims=True, dtype=np.float64))
     train, validation, test = (
-        (((images - mean) / deviation).astype(np.float32), labels.astype(np.int64)) for images, labels in capped
+        (((images - mean) / deviation).astype(np.float32), labels if labels.dtype.names else labels.astype(np.int64))
+        for images, labels in capped
     )
     return DataSplits(name, train, validation, test, classes)
+
+
+def byte_splits(
+    name: str,
+    pixels: Array,
+    parts: Sequence[tuple[IntArray, Array]],
+    num_classes: int,
+    notes: tuple[str, ...] = (),
+) -> DataSplits:
+    """Splits of one store of pictures, kept as bytes, normalised by the training images when they are asked for.
+
+    Args:
+        name: The dataset's.
+        pixels: [any, channels, height, width], uint8.
+        parts: Of train, validation and test: the places of the images in the store, and their labels.
+        num_classes: How many classes there are.
+        notes: What was left out.
+
+    Raises:
+        DataError: There is no training image to normalise by.
+    """
+    if not len(parts[0][0]):
+        raise DataError("the train split is empty", where=f"data {name}", remedy="mend the data or its limit")
+    mean, deviation = statistics(pixels, parts[0][0])
+    train, validation, test = (
+        (ByteImages(pixels, index, mean, _not_zero(deviation)), labels) for index, labels in parts
+    )
+    return DataSplits(name, train, validation, test, num_classes, notes)
+
+
+def halves(count: int) -> tuple[IntArray, IntArray]:
+    """The places of so many images, shared out between validation and test by a fixed draw."""
+    order = np.random.default_rng(0).permutation(count)
+    return np.sort(order[: (count + 1) // 2]), np.sort(order[(count + 1) // 2 :])
+
+
+def _not_zero(deviation: FloatArray) -> FloatArray:
+    """Deviations by which one can divide: a channel that never changes stays 0 after its mean is taken off."""
+    return np.where(deviation > 0, deviation, 1.0)

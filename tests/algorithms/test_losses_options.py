@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from loss_cases import ON_FEATURES, OPTIONS
+from loss_cases import ON_FEATURES, ON_LABELS, OPTIONS
 from pydantic import ValidationError
 
 from paredown.builtin import register_components
@@ -33,7 +33,8 @@ def test_a_loss_takes_the_options_that_its_cases_set(name):
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_loss_says_what_it_reads(name):
     entry = Manager().registry.components["distill_loss", name]
-    assert entry.reads == ("features" if name in ON_FEATURES else "outputs")
+    on_labels = name == "hard_label" or name in ON_LABELS
+    assert entry.reads == ("features" if name in ON_FEATURES else "labels" if on_labels else "outputs")
 
 
 @pytest.mark.parametrize("name", ON_FEATURES)

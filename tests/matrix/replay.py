@@ -18,7 +18,7 @@ from matrix.cells import Cell
 from matrix.checks import Recorder, require
 
 from paredown import files
-from paredown.engine.exporting import relative_difference
+from paredown.algorithms.outputs import relative_difference
 from paredown.engine.journal import read_plan
 from paredown.manager import Manager
 from paredown.plan import PrunePlan

@@ -41,3 +41,16 @@ def test_the_digits_are_those_that_scikit_learn_reads():
     expected = load_digits()
     assert np.array_equal(images[:, 0], (expected.images / 16).astype(np.float32))
     assert np.array_equal(labels, expected.target)
+
+
+_FEW: dict[str, int] = {"train": 30, "validation": 10, "test": 10}
+
+
+class TestDigitScenesAsClassMaps(DataConformance):
+    name = "digit_scenes"
+    options: ClassVar = {"target": "semantic_segmentation", "count": _FEW}
+
+
+class TestDigitScenesAsObjects(DataConformance):
+    name = "digit_scenes"
+    options: ClassVar = {"target": "instance_segmentation", "count": _FEW}

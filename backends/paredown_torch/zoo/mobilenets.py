@@ -87,10 +87,10 @@ class MobileNetV2Small(nn.Module):
     Channels times `width` are rounded to multiples of 4; the head is never narrower than at width 1.
     """
 
-    def __init__(self, num_classes: int, in_channels: int, width: float = 1.0) -> None:
+    def __init__(self, num_classes: int, in_channels: int, width: float = 1.0, stem_stride: int = 1) -> None:
         super().__init__()
         before, head = scaled(16, width, 4), scaled(160, max(1.0, width), 4)
-        self.stem = _convolution(in_channels, before, 3, 1, 1, nn.ReLU6())
+        self.stem = _convolution(in_channels, before, 3, stem_stride, 1, nn.ReLU6())
         blocks = []
         for expansion, outputs, repeats, stride in V2_SMALL_BLOCKS:
             channels = scaled(outputs, width, 4)

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from paredown.contracts import Batch, FloatArray, IntArray
+from paredown.algorithms.augmentation import draw_changes
+from paredown.contracts import Array, Batch, FloatArray, Images, IntArray
+from paredown.spec.training import AugmentConfig
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> IntArray:
@@ -20,38 +22,44 @@ def batch_count(count: int, batch_size: int, shards: int = 1) -> int:
 
 
 def epoch_batches(
-    data: tuple[FloatArray, IntArray],
+    data: tuple[Images, Array],
     batch_size: int,
     seed: int,
     epoch: int,
     *,
     soft_labels: FloatArray | None = None,
+    augment: AugmentConfig | None = None,
     shard: int = 0,
     shards: int = 1,
 ) -> Iterator[Batch]:
     """The batches of one epoch, in order. What does not fill a batch on every shard waits for the next epoch's order.
 
     Args:
-        data: Images [count, channels, height, width] and labels [count].
+        data: Images [count, channels, height, width], and labels with as many rows.
         batch_size: Images a batch, on each shard.
         seed: The run's seed.
         epoch: Counted from zero.
         soft_labels: A teacher's outputs for all images, [count, classes]; each batch then holds its own as float32.
+        augment: How images and labels are changed, where they are.
         shard: Which of the shards this process is.
         shards: How many processes share the epoch.
     """
     images, labels = data
     order = epoch_order(len(labels), seed, epoch)
+    changes = None if augment is None else draw_changes(augment, len(labels), seed, epoch)
     for batch in range(batch_count(len(labels), batch_size, shards)):
         start = (batch * shards + shard) * batch_size
         index = order[start : start + batch_size]
+        pair = images[index], labels[index]
+        if changes is not None:
+            pair = changes.apply(*pair, index)
         if soft_labels is None:
-            yield images[index], labels[index]
+            yield pair
         else:
-            yield images[index], labels[index], np.asarray(soft_labels[index], dtype=np.float32)
+            yield *pair, np.asarray(soft_labels[index], dtype=np.float32)
 
 
-def in_order(images: FloatArray, batch_size: int) -> Iterator[FloatArray]:
+def in_order(images: Images, batch_size: int) -> Iterator[FloatArray]:
     """All images in their own order, the last batch as small as it is."""
     for start in range(0, len(images), batch_size):
         yield images[start : start + batch_size]

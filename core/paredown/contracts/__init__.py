@@ -12,11 +12,12 @@ from paredown.contracts.arrays import (
     IntArray,
     LossFunction,
     Model,
+    Outputs,
     PointKey,
     Split,
     State,
 )
-from paredown.contracts.data import DataLoader, DataSplits, Task
+from paredown.contracts.data import DataLoader, DataSplits, Images, PlacedTask, Task
 from paredown.contracts.measuring import Activity, Measurements, MeasureRequest
 from paredown.contracts.networks import Checkpoint, Fold, LayerInfo, ModelSource, RunContext
 from paredown.contracts.quantizing import Corrected, CorrectionRun, Observer
@@ -42,6 +43,7 @@ __all__ = [
     "ExportResult",
     "FloatArray",
     "Fold",
+    "Images",
     "IntArray",
     "LayerInfo",
     "LossFunction",
@@ -52,6 +54,8 @@ __all__ = [
     "ModelSource",
     "Observer",
     "Outcome",
+    "Outputs",
+    "PlacedTask",
     "PointKey",
     "Quantizing",
     "QuantizingRuntime",

@@ -24,8 +24,14 @@ class Component:
     `activations`; the options then have the whole numbers `samples` (how many training images are measured) and
     `batch_size`.
 
-    `reads` says what a loss is given: the outputs of student and teacher, or of both a sequence of features, the maps
-    of the layers that the option `taps` names.
+    `reads` says what a loss is given. `outputs`: the output of student and teacher, of several the first, the logits.
+    `labels`: all that the student returned and the labels; core puts `image_size` (height, width) among its options.
+    `features`: of both networks a sequence of maps, of the layers that the option `taps` names.
+
+    `loss`, `outputs` and `output_losses` are for tasks. `loss` is the loss on the labels that networks are trained with
+    for it, a `distill_loss` that reads labels; a spec's `hard_label` means it. `outputs` is what its networks return:
+    `classes` (logits, [batch, classes]), `pixels` (logits, [batch, classes, height, width]), or a word of the plugin's
+    own. `output_losses` are the losses that fit when they compare these outputs with a teacher's; None for all.
 
     `distributions` are the packages that it needs and that come with no other part, `install` the exact command that
     installs them.
@@ -39,7 +45,10 @@ class Component:
     granularities: tuple[Literal["channel", "weight", "n_m"], ...] = ("channel",)
     weights: str | None = None
     needs: tuple[Literal["gradients", "activations"], ...] = ()
-    reads: Literal["outputs", "features"] = "outputs"
+    reads: Literal["outputs", "labels", "features"] = "outputs"
+    loss: str = "hard_label"
+    outputs: str = "classes"
+    output_losses: tuple[str, ...] | None = None
     distributions: tuple[str, ...] = ()
     install: str = ""
 
@@ -61,7 +70,8 @@ class BackendInfo:
     `formats` what it can export besides ONNX, `widths` the networks of the zoo that it builds at other widths than 1,
     with the smallest that each takes, `amp` the devices on which it trains in mixed precision. `libraries` are the
     further kinds of `model` whose networks it builds, such as `timm`, each with the packages that it needs for that.
-    `reads` are the endings of the files of weights that it reads, such as `.pth`.
+    `reads` are the endings of the files of weights that it reads, such as `.pth`. `outputs` is what the
+    networks return that return no `classes` (see `Component`).
     """
 
     name: str
@@ -75,3 +85,4 @@ class BackendInfo:
     amp: tuple[Literal["cpu", "gpu"], ...] = ()
     libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reads: tuple[str, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.floating[Any]]
     IntArray = npt.NDArray[np.integer[Any]]
     Array = npt.NDArray[Any]
+    Outputs = FloatArray | tuple[FloatArray, ...]
 else:
     # Plugins' entry points read this module, and must not pay for NumPy to do so.
-    Array = FloatArray = IntArray = Any
+    Array = FloatArray = IntArray = Outputs = Any
 
 Model = Any
 """A network of some framework. Core hands it from hook to hook and never looks inside."""
@@ -31,8 +32,12 @@ PointKey = tuple[str, str, int]
 """A quantization point's layer, port and call index."""
 
 LossFunction = Callable[[Any, Any, Any, Mapping[str, Any]], Any]
-"""A backend's own loss: takes the student's outputs, the teacher's or None, the labels and the options of its kind;
-returns a scalar of the framework. A loss that reads features takes two equally long lists of layers' outputs."""
+"""A backend's own loss: takes the student's output or tuple of outputs, the teacher's or None, the labels and the
+options of its kind; returns a scalar of the framework. A loss that reads features takes two equally long lists of
+layers' outputs."""
 
-Batch = tuple["FloatArray", "IntArray"] | tuple["FloatArray", "IntArray", "FloatArray"]
-"""Images (float32, NCHW) and labels (int64); where core has them the teacher's outputs, [batch, classes], float32."""
+Batch = tuple["FloatArray", "Array"] | tuple["FloatArray", "Array", "FloatArray"]
+"""Images (float32, NCHW) and labels; where core has it the teacher's output, float32 (of several the first).
+
+Labels are one array with the batch first: int64, or structured. Losses take whole numbers as tensors of the framework,
+and structured labels as they are, in NumPy."""

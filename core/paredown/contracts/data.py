@@ -7,18 +7,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from paredown.contracts.arrays import FloatArray, IntArray
+from paredown.contracts.arrays import Array, Outputs
+
+
+class Images(Protocol):
+    """The images of a split: an array, or what gives arrays of some of them, so that not all need be in memory.
+
+    They are float32, [count, channels, height, width], finite, and the same whenever they are asked for.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(count, channels, height, width)."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any) -> Any:
+        """Those of a slice or of an array of places, as an array."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class DataSplits:
-    """A dataset in memory, split once. Images are float32, NCHW, normalised; labels int64."""
+    """A dataset, split once. Images are normalised, and may be no array but what gives arrays (`Images`).
+
+    Labels are one array with the images along its first axis; the rest of its shape is the task's: int64 [images] for
+    classification, int64 [images, classes] of 0 and 1 for several classes an image, int64 [images, height, width] for
+    semantic segmentation, 255 where a pixel does not count, and for objects in images the structured arrays [images] of
+    `paredown.algorithms.objects`.
+    """
 
     name: str
-    train: tuple[FloatArray, IntArray]
-    validation: tuple[FloatArray, IntArray]
-    test: tuple[FloatArray, IntArray]
+    train: tuple[Images, Array]
+    validation: tuple[Images, Array]
+    test: tuple[Images, Array]
     num_classes: int
+    notes: tuple[str, ...] = ()
+    """What a reader of the results should know: what was left out, and why."""
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -28,12 +54,28 @@ class DataSplits:
 
 
 class Task(Protocol):
-    """What the network is for: turns its outputs into metrics. `primary` names the metric that bounds refer to."""
+    """What the network is for: turns its outputs into metrics. `primary` names the metric that bounds refer to.
+
+    Outputs are what the network returned, float32, labels what the data gives, both with the images along the first
+    axis. The loss that a network is trained with, and what shape outputs have, stand in the task's `Component`.
+    """
 
     primary: str
 
-    def metrics(self, outputs: FloatArray, labels: IntArray) -> dict[str, float]:
-        """Metrics by name, each in [0, 1], greater is better. `outputs` is what the network returned."""
+    def metrics(self, outputs: Outputs, labels: Array) -> dict[str, float]:
+        """Metrics by name, each in [0, 1], greater is better."""
+        ...
+
+    def agreement(self, outputs: Outputs, reference: Outputs) -> float:
+        """The share of predictions, in [0, 1], that are the same in two networks' outputs for the same images."""
+        ...
+
+
+class PlacedTask(Task, Protocol):
+    """A task whose predictions are places in the images, and which has to know their size."""
+
+    def sized(self, height: int, width: int) -> Task:
+        """The task for images of this size, in pixels. `primary` holds without it; nothing else is asked before."""
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from paredown.contracts.arrays import Axis, FloatArray, IntArray, LossFunction
+from paredown.contracts.arrays import Array, Axis, FloatArray, LossFunction
 from paredown.contracts.networks import LayerInfo
 
 
@@ -23,7 +23,7 @@ class MeasureRequest:
 
     what: Literal["layers", "taps", "gradients", "activations"]
     input_shape: tuple[int, int, int]
-    batches: Sequence[tuple[FloatArray, IntArray]] = ()
+    batches: Sequence[tuple[FloatArray, Array]] = ()
     loss: LossFunction | None = None
     axes: tuple[Axis, ...] = ()
     layer_names: tuple[str, ...] = ()

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from paredown.contracts.arrays import FloatArray
+from paredown.contracts.arrays import FloatArray, Outputs
 
 
 class Session(Protocol):
     """A deployed file, loaded."""
 
-    def run(self, images: FloatArray) -> FloatArray:
-        """The network's first output for a batch of images (float32, NCHW)."""
+    def run(self, images: FloatArray) -> Outputs:
+        """The network's output for a batch of images (float32, NCHW); of several a tuple, in the network's order."""
         ...
 
 

@@ -9,13 +9,13 @@ from paredown.contracts import Runtime
 from paredown.errors import DeployError
 
 if TYPE_CHECKING:
-    from paredown.contracts import FloatArray
+    from paredown.contracts import Images, Outputs
 
 TOLERANCE = 1e-4
 """The greatest difference between a float file and its network, relative to the greatest output."""
 
 
-def run_file(runtime: Runtime, path: Path, images: FloatArray, *, batch_size: int = 64) -> FloatArray:
+def run_file(runtime: Runtime, path: Path, images: Images, *, batch_size: int = 64) -> Outputs:
     """The outputs of a deployed file for all images, on one thread.
 
     Args:
@@ -25,56 +25,63 @@ def run_file(runtime: Runtime, path: Path, images: FloatArray, *, batch_size: in
         batch_size: How many images run at once.
 
     Returns:
-        float32, one row an image, in the images' order.
+        float32, one row an image, in the images' order; of a network with several outputs a tuple.
 
     Raises:
         DeployError: The runtime refuses the file, or gives another number of rows than it got images.
     """
-    import numpy as np
+    from paredown.algorithms.outputs import concatenated, shapes
 
     session = runtime.load(path, threads=1)
     rows = [session.run(images[start : start + batch_size]) for start in range(0, len(images), batch_size)]
-    outputs = np.concatenate(rows)
-    if len(outputs) != len(images):
-        raise DeployError("the file loses images", where=path.name, value=len(outputs), expected=f"{len(images)} rows")
+    outputs = concatenated(rows)
+    counts = [shape[0] for shape in shapes(outputs)]
+    if counts != [len(images)] * len(counts):
+        wrong = next(count for count in counts if count != len(images))
+        raise DeployError("the file loses images", where=path.name, value=wrong, expected=f"{len(images)} rows")
     return outputs
 
 
-def require_equal_outputs(
-    deployed: FloatArray, framework: FloatArray, path: Path, *, tolerance: float = TOLERANCE
-) -> float:
+def require_equal_outputs(deployed: Outputs, framework: Outputs, path: Path, *, tolerance: float = TOLERANCE) -> float:
     """Compares a float file's outputs with the network's.
 
     Args:
         deployed: The file's outputs.
         framework: The network's outputs for the same images.
         path: The file, for errors.
-        tolerance: The greatest difference allowed, relative to the greatest absolute output of the network.
+        tolerance: The greatest difference allowed, relative to the greatest absolute value of that output.
 
     Returns:
-        The greatest difference, relative to the greatest absolute output.
+        The greatest difference over all outputs, each relative to its greatest absolute value.
 
     Raises:
         DeployError: Shapes differ, an output is not finite, or the difference is beyond the tolerance.
     """
     import numpy as np
 
-    if framework.shape != deployed.shape:
+    from paredown.algorithms.outputs import as_tuple, relative_differences, shapes
+
+    given, expected = shapes(deployed), shapes(framework)
+    if given != expected:
         raise DeployError(
             "the exported file gives outputs of another shape",
             where=path.name,
-            value=str(deployed.shape),
-            expected=str(framework.shape),
+            value=", ".join(map(str, given)),
+            expected=", ".join(map(str, expected)),
         )
-    difference = float(np.max(np.abs(framework.astype(np.float64) - deployed)))
-    scale = float(np.max(np.abs(framework)))
-    relative = difference / scale if scale > 0 else difference
-    if not relative <= tolerance:
+    relative = relative_differences(deployed, framework)
+    # Written so that NaN counts as wrong.
+    wrong = [index for index, one in enumerate(relative) if not one <= tolerance]
+    if wrong:
+        index = wrong[0]
+        which = f"output {index} differs" if len(relative) > 1 else "outputs differ"
+        scale = float(np.max(np.abs(as_tuple(framework)[index])))
+        difference = relative[index] * (scale or 1.0)
         raise DeployError(
             "the exported file is not the network that was compressed",
             where=path.name,
-            value=f"outputs differ by {difference:.3g}, {relative:.3g} of the greatest output {scale:.3g}",
+            value=f"{which} by {difference:.3g}, {relative[index]:.3g} of the greatest value {scale:.3g}",
             expected=f"at most {tolerance:g} of the greatest output",
             remedy="look for layers that behave differently in evaluation mode, or that the exporter rewrites",
         )
-    return relative
+    return max(relative)

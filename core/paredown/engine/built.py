@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from paredown.contracts import FloatArray, State
+from paredown.contracts import Outputs, State
 from paredown.plan import QuantPlan
 from paredown.spec.models import QuantizeStep
 
@@ -48,7 +48,7 @@ class Built:
     name: str
     file: str
     precision: str
-    reference: FloatArray
+    reference: Outputs
     simulated: dict[str, float] | None
     params: int
     macs: int

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from paredown.contracts import Model, Runtime
 from paredown.deploy.measure import Latency, measure_latency, peak_memory_mb
 from paredown.engine import choosing, native_files, onnx_files
@@ -103,5 +101,5 @@ def _figures(bench: Workbench, runtime: Runtime, built: Built, latency: Latency,
         "latency_ms": latency.latency_ms,
         "latency_ratio": latency.ratio,
         "peak_memory_mb": peak_memory_mb(runtime, path, bench.input_shape),
-        "agreement": float(np.mean(outputs["test"].argmax(axis=1) == built.reference.argmax(axis=1))),
+        "agreement": bench.task.agreement(outputs["test"], built.reference),
     }

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from paredown import files
 from paredown.algorithms.fold import find_folds
-from paredown.contracts import ExportRequest, FloatArray, Fold, Model, Outcome, State
+from paredown.algorithms.outputs import relative_difference
+from paredown.contracts import ExportRequest, Fold, Model, Outcome, State
 from paredown.engine.workbench import Workbench
 from paredown.errors import DeployError
 from paredown.plan import QuantPlan
@@ -78,9 +77,3 @@ def simulate(bench: Workbench, folded: Model, plan: QuantPlan, corrected: State)
     if corrected:
         copy = bench.manager.restore(bench.backend, copy, {**bench.state(copy), **corrected})
     return bench.manager.quantize(bench.backend, copy, plan)
-
-
-def relative_difference(found: FloatArray, expected: FloatArray) -> float:
-    """The greatest absolute difference by the greatest absolute expected value."""
-    scale = float(np.max(np.abs(expected))) or 1.0
-    return float(np.max(np.abs(found.astype(np.float64) - expected))) / scale

@@ -6,15 +6,15 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from paredown.algorithms.outputs import first
 from paredown.contracts import (
     Array,
     DataSplits,
     FloatArray,
-    IntArray,
     LossFunction,
     Model,
     ModelSource,
@@ -24,8 +24,14 @@ from paredown.contracts import (
 )
 from paredown.engine.own_measures import OwnLoss, OwnMetric, as_loss, own_task
 from paredown.engine.workbench import Workbench
-from paredown.errors import DataError, HookFailed, ModelError
+from paredown.errors import DataError, HookFailed, ModelError, UnsupportedError
 from paredown.plan import PrunePlan
+from paredown.spec.document import format_path
+from paredown.spec.models import AugmentConfig, Spec
+from paredown.spec.trainings import trainings
+
+LabelForm = Literal["classes", "any"]
+"""One class an image, or numbers of any shape that the task or the caller's own functions read."""
 
 Loader = Iterable[tuple[Any, Any]]
 """Yields batches of images (NCHW) and labels, as tensors of the framework or NumPy arrays; iterated once an epoch."""
@@ -46,20 +52,22 @@ class GivenWorkbench(Workbench):
     @cached_property
     def task(self) -> Task:
         """The caller's metrics, where there are any; else the spec's task."""
-        return super().task if self.own_metric is None else own_task(self.own_metric)
+        return super().task if self.own_metric is None else own_task(self.own_metric, super().task)
 
     def loss(self, kind: str) -> LossFunction:
         """The caller's loss wherever the network learns from labels; else the backend's."""
-        return as_loss(self.own_loss) if kind == "hard_label" and self.own_loss is not None else super().loss(kind)
+        return as_loss(self.own_loss) if kind == self.label_loss and self.own_loss is not None else super().loss(kind)
 
     @property
-    def _takes_any_labels(self) -> bool:
-        """Whether nothing but the caller's own functions reads labels."""
-        return self.own_loss is not None and self.own_metric is not None
+    def _labels(self) -> LabelForm:
+        """What labels may be: classes where ours read them as such, anything where only others do."""
+        own = self.own_loss is not None and self.own_metric is not None
+        is_classes = self.manager.registry.components["task", self.spec.task.kind].outputs == "classes"
+        return "classes" if is_classes and not own and self.label_loss == "hard_label" else "any"
 
     @cached_property
-    def _collected(self) -> dict[Split, tuple[FloatArray, IntArray]]:
-        collected = {name: _collect(loader, name, self._takes_any_labels) for name, loader in self.loaders.items()}
+    def _collected(self) -> dict[Split, tuple[FloatArray, Array]]:
+        collected = {name: _collect(loader, name, self._labels) for name, loader in self.loaders.items()}
         shapes = {name: images.shape[1:] for name, (images, _) in collected.items()}
         for name, shape in shapes.items():
             if shape != shapes["train"]:
@@ -71,22 +79,22 @@ class GivenWorkbench(Workbench):
         """The loaders' images, read once; training itself iterates the loader, so that its augmentation stays."""
         splits = self._collected
         images = splits["train"][0][:2]
-        if self._takes_any_labels:
+        if self._labels == "any" and not splits["train"][1].dtype.names:
             classes = self._outputs(images)
         else:
-            classes = int(max(labels.max() for _, labels in splits.values())) + 1
+            classes = int(max(_greatest(labels) for _, labels in splits.values())) + 1
             self._require_fit(images, classes)
         return DataSplits("given", splits["train"], splits["validation"], splits["test"], classes)
 
     def _require_fit(self, images: FloatArray, classes: int) -> None:
         """Refuses a network that does not take these images, or has fewer outputs than there are classes."""
         found = self._output_shape(images)
-        if len(found) != 2 or found[1] < classes:
+        if len(found) < 2 or found[1] < classes:
             raise ModelError(
                 "the network's outputs do not fit the labels",
                 where="paredown.compress(model)",
                 value=f"outputs of shape {found}",
-                expected=f"[batch, classes], with at least {classes} classes: the greatest label is {classes - 1}",
+                expected=f"[batch, classes, ...], with at least {classes} classes: the greatest label is {classes - 1}",
                 remedy="mend the network's last layer, or the labels",
             )
 
@@ -106,13 +114,13 @@ class GivenWorkbench(Workbench):
     def _output_shape(self, images: FloatArray) -> tuple[int, ...]:
         """The shape of what the network answers to these images; refuses one that does not take them."""
         try:
-            return self.manager.evaluate(self.backend, self.model, images).shape
+            return first(self.manager.evaluate(self.backend, self.model, images)).shape
         except HookFailed as error:
             raise ModelError(
                 f"the network does not take the loader's images: {error.__cause__}",
                 where="paredown.compress(model)",
                 value=f"images of shape {images.shape}",
-                expected="a network that takes one batch of images and returns one array",
+                expected="a network that takes one batch of images and returns one tensor, or a tuple of several",
                 remedy="compare its first layer with what the loader gives",
             ) from error
 
@@ -143,17 +151,40 @@ class GivenWorkbench(Workbench):
         """A loader may give other images, or another order, each time."""
         return False
 
-    def epochs(self, batch_size: int, seed: int, soft_labels: FloatArray | None = None) -> tuple[int, Any]:  # noqa: ARG002
+    def epochs(
+        self,
+        batch_size: int,  # noqa: ARG002
+        seed: int,  # noqa: ARG002
+        soft_labels: FloatArray | None = None,
+        augment: AugmentConfig | None = None,
+    ) -> tuple[int, Any]:
         """The loader's own batches: their size and order are the caller's."""
         assert soft_labels is None, "soft labels of a caller's loader are refused before"
+        assert augment is None, "augmentation of a caller's batches is refused before"
         loader: Any = self.loaders["train"]
         steps = _length(loader)
 
-        def epoch(index: int) -> Iterator[tuple[FloatArray, IntArray]]:  # noqa: ARG001
-            any_labels = self._takes_any_labels
-            return (_to_arrays(batch, "train", any_labels=any_labels) for batch in itertools.islice(loader, steps))
+        def epoch(index: int) -> Iterator[tuple[FloatArray, Array]]:  # noqa: ARG001
+            return (_to_arrays(batch, "train", self._labels) for batch in itertools.islice(loader, steps))
 
         return steps, epoch
+
+
+def require_own_augmentation(spec: Spec) -> None:
+    """Refuses augmentation of a loader's batches: nobody knows which image is which.
+
+    Raises:
+        UnsupportedError: A training of the spec augments.
+    """
+    for path, training in trainings(spec):
+        if training.augment is not None:
+            raise UnsupportedError(
+                "a loader of yours augments its images itself",
+                where=format_path((*path, "augment")),
+                value=training.augment.model_dump_json(exclude_none=True),
+                expected="no `augment` in `paredown.compress`",
+                remedy="remove `augment`, and augment in the loader",
+            )
 
 
 def _length(loader: Any) -> int:
@@ -163,12 +194,12 @@ def _length(loader: Any) -> int:
         return sum(1 for _ in loader)
 
 
-def _collect(loader: Any, name: str, any_labels: bool) -> tuple[FloatArray, IntArray]:
+def _collect(loader: Any, name: str, form: LabelForm) -> tuple[FloatArray, Array]:
     if not isinstance(loader, Iterable):
         raise _refused(name, "cannot be iterated", type(loader).__name__, _LOADER)
     if isinstance(loader, Iterator):
         raise _refused(name, "can be iterated only once", type(loader).__name__, _LOADER, _AGAIN)
-    batches = [_to_arrays(batch, name, any_labels=any_labels) for batch in loader]
+    batches = [_to_arrays(batch, name, form) for batch in loader]
     if not any(len(labels) for _, labels in batches):
         raise _refused(name, "gave no images", f"{len(batches)} batches", _LOADER, "is the dataset empty?")
     shapes = {images.shape[1:] for images, _ in batches}
@@ -180,15 +211,17 @@ def _collect(loader: Any, name: str, any_labels: bool) -> tuple[FloatArray, IntA
     return images, np.concatenate([labels for _, labels in batches])
 
 
-def _to_arrays(batch: Any, name: str, *, any_labels: bool = False) -> tuple[FloatArray, Any]:
-    """One batch in NumPy: images [N, C, H, W], float32, and labels [N], int64; or numbers [N, ...], for own losses."""
+def _to_arrays(batch: Any, name: str, form: LabelForm) -> tuple[FloatArray, Array]:
+    """One batch in NumPy: images [N, C, H, W], float32, and labels: [N], int64, records [N], or numbers [N, ...]."""
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise _refused(name, "gave a batch that is no pair", type(batch).__name__, "(images, labels)")
     images, labels = (_to_array(values) for values in batch)
     if images.ndim != 4 or images.dtype.kind not in "fiub":
         found = f"shape {images.shape}, {images.dtype}"
         raise _refused(name, "gave images of another form", found, "numbers of shape [batch, channels, height, width]")
-    if any_labels:
+    if labels.dtype.names:
+        return images.astype(np.float32, copy=False), _structured(labels, len(images), name)
+    if form == "any":
         return images.astype(np.float32, copy=False), _any_labels(labels, len(images), name)
     if labels.size != len(images) or labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
         found = f"shape {labels.shape}, {labels.dtype}, for {len(images)} images"
@@ -203,6 +236,20 @@ def _any_labels(labels: Array, count: int, name: str) -> Array:
         found = f"shape {labels.shape}, {labels.dtype}, for {count} images"
         raise _refused(name, "gave labels of another form", found, "numbers of shape [batch, ...]")
     return labels.astype(np.float32 if labels.dtype.kind == "f" else np.int64, copy=False)
+
+
+def _structured(labels: Array, count: int, name: str) -> Array:
+    """Labels of objects in images, one record an image, with the field `classes`."""
+    fields = labels.dtype.names or ()
+    if labels.shape != (count,) or "classes" not in fields:
+        found = f"shape {labels.shape}, fields {', '.join(fields)}, for {count} images"
+        raise _refused(name, "gave labels of another form", found, "one record for each image, with a field `classes`")
+    return labels
+
+
+def _greatest(labels: Array) -> int:
+    """The greatest class among labels; a record's empty places are -1."""
+    return int((labels["classes"] if labels.dtype.names else labels).max())
 
 
 def _to_array(values: Any) -> Array:

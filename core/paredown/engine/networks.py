@@ -5,23 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from paredown import files
+from paredown.algorithms.batches import in_order
+from paredown.algorithms.byte_images import ByteImages
 from paredown.algorithms.initialization import draw
-from paredown.contracts import Array, Model, ModelSource, State
+from paredown.contracts import Array, Images, Model, ModelSource, State
 from paredown.engine.given_weights import given_weights, head
 from paredown.engine.provenance import thread_count, versions
-from paredown.engine.training import plan_training, train
+from paredown.engine.training import on_labels, plan_training, train
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, WeightsError
 from paredown.spec.models import BaselineConfig
 from paredown.spec.networks import BUILT
+from paredown.twins import INITIAL_BIASES
 
 _SALT = 0
+_DIGEST_BATCH = 256
 PRETRAINED_CLASSES, PRETRAINED_CHANNELS = 1000, 3
 """Both frameworks publish weights trained on ImageNet."""
 
@@ -59,7 +66,7 @@ def prepared(bench: Workbench, recipe: Recipe) -> tuple[Model, tuple[str, ...]]:
     if bench.repeatable and (known := _read_cache(cached)) is not None:
         bench.report("note", text=f"{recipe.title}: trained before, taken from the cache")
         return bench.manager.restore(bench.backend, model, known), notes
-    model = train(bench, model, plan_training(training), salt=_SALT).model
+    model = train(bench, model, plan_training(training, on_labels(bench)), salt=_SALT).model
     if bench.repeatable:
         _keep(bench, model, cached, recipe.title)
     return model, notes
@@ -97,7 +104,7 @@ def cache_directory() -> Path:
 
 def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> tuple[State, tuple[str, ...]]:
     empty = bench.state(model)
-    drawn = draw(empty, bench.context.seed)
+    drawn = {**draw(empty, bench.context.seed), **_own_biases(recipe.source, empty)}
     if recipe.weights == "pretrained":
         source = replace(recipe.source, pretrained=True)
         published = bench.manager.load_model(bench.backend, source, bench.context)
@@ -108,6 +115,10 @@ def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> tuple[Stat
         return empty, ("the network keeps the weights that it was built with",)
     path = bench.context.base_dir / recipe.weights
     return given_weights(bench, recipe.source, path, drawn, strict=recipe.strict)
+
+
+def _own_biases(source: ModelSource, empty: State) -> State:
+    return {name: np.full_like(empty[name], value) for name, value in INITIAL_BIASES.get(source.name, {}).items()}
 
 
 def _with_own_ends(source: ModelSource, published: State, drawn: dict[str, Array]) -> tuple[State, tuple[str, ...]]:
@@ -129,6 +140,7 @@ def _content_key(bench: Workbench, state: State, source: ModelSource, training: 
         "source": [source.name, source.num_classes, source.in_channels, *source.input_size],
         "code": [source.kind, source.content],
         "baseline": training.model_dump(mode="json"),
+        "loss": bench.label_loss,
         "seed": bench.context.seed,
         "device": bench.context.device,
         "threads": thread_count(bench.spec.run),
@@ -139,11 +151,24 @@ def _content_key(bench: Workbench, state: State, source: ModelSource, training: 
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def digest(arrays: State) -> str:
-    """SHA-256 over names, shapes and bytes, in hexadecimal."""
+def digest(arrays: State | Mapping[str, Images]) -> str:
+    """SHA-256 over names, shapes, the fields of structured arrays, and bytes, in hexadecimal.
+
+    Images that are no array are read batch by batch.
+    """
     content = hashlib.sha256()
     for name in sorted(arrays):
+        values = arrays[name]
         content.update(name.encode())
-        content.update(str(arrays[name].shape).encode())
-        content.update(arrays[name].tobytes())
+        content.update(str(values.shape).encode())
+        if isinstance(values, ByteImages):
+            for piece in values.content():
+                content.update(piece)
+        elif isinstance(values, np.ndarray):
+            if values.dtype.names:
+                content.update(str(values.dtype.descr).encode())
+            content.update(values.tobytes())
+        else:
+            for batch in in_order(values, _DIGEST_BATCH):
+                content.update(np.asarray(batch).tobytes())
     return content.hexdigest()

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from paredown.contracts import FloatArray, LossFunction
+from paredown.contracts import LossFunction, Outputs, Task
 from paredown.errors import ModelError, ParedownError
 
 OwnLoss = Callable[[Any, Any], Any]
 """Takes the network's outputs and the labels, tensors of the framework; returns a scalar that gradients flow from."""
 
-OwnMetric = Callable[[FloatArray, Any], float]
+OwnMetric = Callable[[Outputs, Any], float]
 """Takes the network's outputs and the labels of a whole split in NumPy; returns a number, greater is better."""
 
 
@@ -47,8 +47,9 @@ class OwnTask:
 
     named: Mapping[str, OwnMetric]
     primary: str
+    spec_task: Task
 
-    def metrics(self, outputs: FloatArray, labels: Any) -> dict[str, float]:
+    def metrics(self, outputs: Outputs, labels: Any) -> dict[str, float]:
         """The caller's metrics.
 
         Raises:
@@ -56,9 +57,13 @@ class OwnTask:
         """
         return {name: _number(name, metric, outputs, labels) for name, metric in self.named.items()}
 
+    def agreement(self, outputs: Outputs, reference: Outputs) -> float:
+        """The share of predictions that are the same, as the spec's task counts them."""
+        return self.spec_task.agreement(outputs, reference)
 
-def own_task(metric: OwnMetric | Mapping[str, OwnMetric]) -> OwnTask:
-    """The task of one metric, named as its function is, or of several by name.
+
+def own_task(metric: OwnMetric | Mapping[str, OwnMetric], spec_task: Task) -> OwnTask:
+    """The task of one metric, named as its function is, or of several by name; predictions are the spec's task's.
 
     Raises:
         ModelError: It is no function, or there is none.
@@ -73,10 +78,10 @@ def own_task(metric: OwnMetric | Mapping[str, OwnMetric]) -> OwnTask:
             expected="a function of outputs and labels that returns a number, or functions by name",
             remedy="give the function itself, not its result",
         )
-    return OwnTask(dict(named), next(iter(named)))
+    return OwnTask(dict(named), next(iter(named)), spec_task)
 
 
-def _number(name: str, metric: OwnMetric, outputs: FloatArray, labels: Any) -> float:
+def _number(name: str, metric: OwnMetric, outputs: Outputs, labels: Any) -> float:
     try:
         value = float(metric(outputs, labels))
     except Exception as error:  # the caller's code raises what it likes

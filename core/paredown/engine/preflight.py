@@ -10,6 +10,7 @@ from paredown.errors import BackendMissing, ComponentMissing, UnsupportedError
 from paredown.manager import Manager
 from paredown.registry import not_installed
 from paredown.spec.base import Frozen
+from paredown.spec.losses import HARD_LABEL
 from paredown.spec.models import (
     BuilderModel,
     DistillStep,
@@ -144,15 +145,16 @@ def _networks(spec: Spec) -> tuple[ZooModel | ZooTeacher, ...]:
 
 def losses(manager: Manager, spec: Spec) -> tuple[str, ...]:
     """The kinds of loss that the spec's trainings use."""
-    kinds = ["hard_label"] if spec.baseline is not None and spec.baseline.epochs else []
+    on_labels = manager.registry.label_loss(spec.task.kind)
+    kinds = [on_labels] if spec.baseline is not None and spec.baseline.epochs else []
     for step in spec.steps:
         if isinstance(step, FinetuneStep) or (
             isinstance(step, PruneStep) and (step.recover or _needs_gradients(manager, step))
         ):
-            kinds.append("hard_label")
+            kinds.append(on_labels)
         elif isinstance(step, DistillStep):
-            kinds += [loss.kind for loss in step.losses]
-            kinds += ["hard_label"] if any(is_trained(teacher) for _, teacher in step.named_teachers()) else []
+            kinds += [on_labels if loss.kind == HARD_LABEL else loss.kind for loss in step.losses]
+            kinds += [on_labels] if any(is_trained(teacher) for _, teacher in step.named_teachers()) else []
     return tuple(dict.fromkeys(kinds))
 
 

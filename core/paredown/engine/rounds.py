@@ -13,7 +13,7 @@ from paredown.contracts import Model
 from paredown.engine.amounts import Part, amount
 from paredown.engine.pruning import Decision, decide, name_uncut
 from paredown.engine.stepping import StepInput, masks_after
-from paredown.engine.training import plan_training, train
+from paredown.engine.training import on_labels, plan_training, train
 from paredown.engine.workbench import Workbench
 from paredown.plan import PrunePlan
 from paredown.spec.models import PruneStep
@@ -80,7 +80,7 @@ def prune_in_rounds(
     model, masks, rounds = given.model, given.masks, []
     progress = _Progress(groups, groups)
     assert step.recover is not None  # the spec's checks see to it
-    training = plan_training(step.recover)
+    training = plan_training(step.recover, on_labels(bench))
     for index in range(step.rounds):
         bench.report("stage", text=f"step {given.index + 1}: round {index + 1} of {step.rounds}")
         part = progress.part((index + 1) / step.rounds)

@@ -14,7 +14,7 @@ from paredown.engine import exporting, provenance
 from paredown.engine.baseline import prepare_baseline
 from paredown.engine.built import Quantized, QuantizedByRuntime
 from paredown.engine.deployment import Deployment, as_figures, deploy
-from paredown.engine.given import GivenWorkbench
+from paredown.engine.given import GivenWorkbench, require_own_augmentation
 from paredown.engine.given_files import given_files
 from paredown.engine.journal import Journal, cuts_of
 from paredown.engine.preflight import require_able
@@ -98,12 +98,13 @@ def run_given(bench: GivenWorkbench, directory: Path, notes: tuple[str, ...]) ->
     """Compresses a network that the caller holds; the directory is started over, since a given object has no name.
 
     Raises:
-        UnsupportedError: The backend cannot do a part of the spec.
+        UnsupportedError: The backend cannot do a part of the spec, or the spec augments images that a loader gives.
         SpecError: A selector picks no layer. Either is raised before anything is removed or trained.
     """
     Journal.require_given(directory)
     used = bench.spec.model_copy(update={"model": None, "data": None, "baseline": None})
     require_able(bench.manager, used, bench.backend)
+    require_own_augmentation(used)
     require_matches(bench)
     require_lessons(bench)
     files.remove_directory(directory)
@@ -136,6 +137,7 @@ def _work(bench: Workbench, journal: Journal) -> tuple[Model, Model]:
     if journal.baseline is None:
         bench.report("stage", text="baseline")
         model, notes = prepare_baseline(bench)
+        notes = (*bench.data.notes, *notes)
         files.write_state(directory / _BASELINE_WEIGHTS, bench.state(model))
         journal.finish_baseline(_BASELINE_WEIGHTS, notes)
     baseline = bench.build(state=files.read_state(directory / _BASELINE_WEIGHTS))

@@ -8,7 +8,7 @@ from typing import Any
 from paredown.algorithms import importance
 from paredown.algorithms.groups import GroupSet, layer_of
 from paredown.algorithms.reading import may_be_depthwise
-from paredown.contracts import Activity, Axis, FloatArray, IntArray, MeasureRequest, Model, State
+from paredown.contracts import Activity, Array, Axis, FloatArray, MeasureRequest, Model, State
 from paredown.engine.workbench import Workbench
 from paredown.spec.models import PruneStep
 
@@ -46,7 +46,7 @@ def _gradients(bench: Workbench, step: PruneStep, model: Model, groups: GroupSet
         "gradients",
         bench.input_shape,
         batches=_calibration(bench, step),
-        loss=bench.loss("hard_label"),
+        loss=bench.loss(bench.label_loss),
         axes=tuple(axes),
     )
     return bench.manager.measure(bench.backend, model, request).gradients
@@ -67,7 +67,7 @@ def _activity(
     return bench.manager.measure(bench.backend, model, request).activations
 
 
-def _calibration(bench: Workbench, step: PruneStep) -> list[tuple[FloatArray, IntArray]]:
+def _calibration(bench: Workbench, step: PruneStep) -> list[tuple[FloatArray, Array]]:
     """The first training images, in order, in batches."""
     options: Any = step.criterion
     images, labels = bench.split("train")

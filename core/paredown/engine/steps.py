@@ -17,7 +17,7 @@ from paredown.engine.sources import zoo_source
 from paredown.engine.stepping import Root, StepInput, StepOutput
 from paredown.engine.students import new_student
 from paredown.engine.teaching.preparing import prepare_lessons
-from paredown.engine.training import LABELS_ONLY, plan_training, train
+from paredown.engine.training import on_labels, plan_training, train
 from paredown.engine.weight_pruning import prune_weights
 from paredown.engine.workbench import Workbench
 from paredown.errors import NoEffectError
@@ -47,7 +47,7 @@ def _train(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput)
     replaced: dict[str, Any] = {}
     if isinstance(step, DistillStep) and step.student is not None:
         given, replaced = _with_student(bench, step.student, given)
-    lessons = prepare_lessons(bench, step, given) if isinstance(step, DistillStep) else Lessons(LABELS_ONLY)
+    lessons = prepare_lessons(bench, step, given) if isinstance(step, DistillStep) else Lessons(on_labels(bench))
     plan = plan_training(step.train, lessons.losses, lessons.title, lessons.way)
     if isinstance(step, DistillStep) and step.student is not None:
         plan = plan.model_copy(update={"student": step.student.name})

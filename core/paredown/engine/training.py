@@ -16,12 +16,15 @@ from paredown.errors import BackendFailed
 from paredown.plan import DistillPlan, PlannedLoss
 from paredown.spec.models import BaselineConfig, TrainConfig
 
-LABELS_ONLY = (PlannedLoss(kind="hard_label", options={}, weight=1.0),)
+
+def on_labels(bench: Workbench) -> tuple[PlannedLoss, ...]:
+    """The terms of a training on the labels alone: the task's own loss."""
+    return (PlannedLoss(kind=bench.label_loss, options={}, weight=1.0),)
 
 
 def plan_training(
     train: TrainConfig | BaselineConfig,
-    losses: tuple[PlannedLoss, ...] = LABELS_ONLY,
+    losses: tuple[PlannedLoss, ...],
     teacher: str | None = None,
     way: Literal["offline", "online", "self"] = "offline",
 ) -> DistillPlan:
@@ -33,6 +36,7 @@ def plan_training(
         batch_size=train.batch_size,
         optimizer=train.optimizer,
         schedule=train.schedule,
+        augment=train.augment,
         bn_l1=train.bn_l1 if isinstance(train, TrainConfig) else 0.0,
         way=way,
     )
@@ -64,7 +68,7 @@ def train(
     """
     seed = bench.context.seed * 1_000 + salt
     lessons = lessons or Lessons(plan.losses)
-    steps, epoch = bench.epochs(plan.batch_size, seed, lessons.labels)
+    steps, epoch = bench.epochs(plan.batch_size, seed, lessons.labels, plan.augment)
 
     def on_epoch(index: int, loss: float) -> None:
         bench.report("epoch", epoch=index + 1, epochs=plan.epochs, loss=loss)

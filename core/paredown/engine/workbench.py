@@ -10,29 +10,34 @@ from typing import Any
 import numpy as np
 
 from paredown.algorithms import batches, masks
+from paredown.algorithms.outputs import Shapes, concatenated, on_first, shapes
 from paredown.algorithms.surgery import cut_state
 from paredown.contracts import (
     Batch,
     DataSplits,
     FloatArray,
+    Images,
     LayerInfo,
     LossFunction,
     MeasureRequest,
     Model,
     ModelSource,
     Outcome,
+    Outputs,
     RunContext,
     Runtime,
     Split,
     State,
     Task,
 )
+from paredown.engine.data import load_data
 from paredown.engine.sources import source_of
+from paredown.engine.tasks import for_images, loss_for_images
 from paredown.engine.trust import Trust
-from paredown.errors import BackendFailed, DataError, HookFailed, ModelError
+from paredown.errors import BackendFailed, HookFailed, ModelError
 from paredown.manager import Manager
 from paredown.plan import MaskPlan, PrunePlan
-from paredown.spec.models import Spec
+from paredown.spec.models import AugmentConfig, Spec
 
 EVALUATION_BATCH = 128
 
@@ -58,32 +63,18 @@ class Workbench:
     @cached_property
     def data(self) -> DataSplits:
         """The dataset, loaded once."""
-        config = self.spec.data
-        if config is None:
-            raise DataError(
-                "the spec names no data", where="data", expected="a kind of data", remedy="add `data: {kind: digits}`"
-            )
-        load = self.manager.registry.implementation("data", config.kind)
-        data: DataSplits = load(config, self.context.base_dir)
-        for name in ("train", "validation", "test"):
-            images, labels = self.split(name, data)
-            if not len(labels) or not np.isfinite(images).all():
-                fault = "holds NaN or infinity" if len(labels) else "is empty"
-                raise DataError(
-                    f"the {name} split {fault}", where=f"data {data.name}", remedy="mend the data or its limit"
-                )
-        return data
+        return load_data(self.manager, self.spec, self.context.base_dir)
 
     @cached_property
     def task(self) -> Task:
         """The task, which knows the metrics."""
         task: Task = self.manager.registry.implementation("task", self.spec.task.kind)(self.spec.task)
-        return task
+        return for_images(task, self.data.input_shape)
 
-    def loss(self, kind: str) -> LossFunction:
-        """The backend's implementation of a kind of loss."""
-        loss: LossFunction = self.manager.registry.implementation("distill_loss", kind, backend=self.backend)
-        return loss
+    @property
+    def label_loss(self) -> str:
+        """The name of the loss on the labels that the task is learned by."""
+        return self.manager.registry.label_loss(self.spec.task.kind)
 
     @cached_property
     def runtime(self) -> Runtime:
@@ -134,9 +125,9 @@ class Workbench:
             )
         return source_of(model, self.manager.backend(self.backend), self.trust)
 
-    def split(self, name: Split, data: DataSplits | None = None) -> tuple[FloatArray, Any]:
+    def split(self, name: Split) -> tuple[Images, Any]:
         """Images and labels of a split."""
-        pair: tuple[FloatArray, Any] = getattr(data or self.data, name)
+        pair: tuple[Images, Any] = getattr(self.data, name)
         return pair
 
     @property
@@ -145,7 +136,11 @@ class Workbench:
         return True
 
     def epochs(
-        self, batch_size: int, seed: int, soft_labels: FloatArray | None = None
+        self,
+        batch_size: int,
+        seed: int,
+        soft_labels: FloatArray | None = None,
+        augment: AugmentConfig | None = None,
     ) -> tuple[int, Callable[[int], Iterator[Batch]]]:
         """How many batches an epoch has, and the batches of each epoch.
 
@@ -153,11 +148,12 @@ class Workbench:
             batch_size: Images a batch.
             seed: Of the order.
             soft_labels: A teacher's outputs for all training images in their own order; each batch then holds its own.
+            augment: How images and labels are changed, where they are.
         """
         data = self.split("train")
 
         def epoch(index: int) -> Iterator[Batch]:
-            return batches.epoch_batches(data, batch_size, seed, index, soft_labels=soft_labels)
+            return batches.epoch_batches(data, batch_size, seed, index, soft_labels=soft_labels, augment=augment)
 
         return batches.batch_count(len(data[1]), batch_size), epoch
 
@@ -179,10 +175,10 @@ class Workbench:
         """
         expected = cut_state(self.state(model), plan.cuts)
         zeros = np.zeros((2, *plan.input_shape), np.float32)
-        shape = self.manager.evaluate(self.backend, model, zeros).shape
+        expected_shapes = shapes(self.manager.evaluate(self.backend, model, zeros))
         outcome = self.manager.prune(self.backend, model, plan)
         self._require_equal(self.state(outcome.model), expected, "every array cut at the plan's indices")
-        self._require_running(outcome.model, zeros, shape)
+        self._require_running(outcome.model, zeros, expected_shapes)
         return outcome
 
     def mask(self, model: Model, plan: MaskPlan) -> Outcome:
@@ -209,10 +205,10 @@ class Workbench:
                 remedy="report this network to the backend's authors",
             )
 
-    def _require_running(self, model: Model, zeros: FloatArray, shape: tuple[int, ...]) -> None:
+    def _require_running(self, model: Model, zeros: FloatArray, expected: Shapes) -> None:
         """Refuses a cut that left a layer with channels that another does not give: the groups were found in part."""
         try:
-            found = self.manager.evaluate(self.backend, model, zeros).shape
+            found = shapes(self.manager.evaluate(self.backend, model, zeros))
         except HookFailed as error:
             raise BackendFailed(
                 f"the network does not run after the cut: {error.__cause__}",
@@ -220,14 +216,26 @@ class Workbench:
                 expected="coupled channels, each cut everywhere",
                 remedy="leave the pruning step out, and report this network to the backend's authors",
             ) from error
-        if found != shape:
+        if found != expected:
             raise BackendFailed(
                 "the cut removed outputs of the network",
                 where=f"backend {self.backend}, prune",
-                value=str(found),
-                expected=str(shape),
+                value=", ".join(map(str, found)),
+                expected=", ".join(map(str, expected)),
                 remedy="leave the pruning step out, and report this network: its output layer was not recognised",
             )
+
+    def loss(self, kind: str) -> LossFunction:
+        """The backend's implementation of a loss.
+
+        One that reads `outputs` is given the first of several, one that reads `labels` the size of the images.
+        """
+        registry = self.manager.registry
+        implementation: LossFunction = registry.implementation("distill_loss", kind, backend=self.backend)
+        reads = registry.components["distill_loss", kind].reads
+        if reads == "labels":
+            return loss_for_images(implementation, self.input_shape)
+        return on_first(implementation) if reads == "outputs" else implementation
 
     def state(self, model: Model) -> State:
         """The network's arrays under neutral names."""
@@ -241,13 +249,13 @@ class Workbench:
         """The shapes of what the network's layers and blocks give, by name, without the batch axis."""
         return self.manager.measure(self.backend, model, MeasureRequest("taps", self.input_shape)).taps
 
-    def outputs(self, model: Model, split: Split) -> FloatArray:
+    def outputs(self, model: Model, split: Split) -> Outputs:
         """What the network answers to every image of a split, in order."""
         images, _ = self.split(split)
         pieces = [
             self.manager.evaluate(self.backend, model, batch) for batch in batches.in_order(images, EVALUATION_BATCH)
         ]
-        return np.concatenate(pieces)
+        return concatenated(pieces)
 
     def metrics(self, model: Model, split: Split) -> dict[str, float]:
         """The task's metrics of the network in the framework."""

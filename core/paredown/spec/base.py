@@ -19,6 +19,14 @@ class ComponentConfig(Frozen):
     kind: str
 
 
+class DataConfig(ComponentConfig):
+    """The base of a dataset's options."""
+
+    def tasks(self) -> tuple[str, ...]:
+        """The kinds of task that the labels are for; nothing where only the files tell."""
+        return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """Marks a field for any component of one kind; the registry replaces it by the union of what is installed."""

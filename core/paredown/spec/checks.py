@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from paredown.errors import Problem
-from paredown.spec.document import DataPath, Document
+from paredown.spec.augment_checks import check_augment
+from paredown.spec.data_checks import check_data
+from paredown.spec.document import Document
 from paredown.spec.installed_checks import check_installed, repeated
-from paredown.spec.models import BaselineConfig, Spec, TrainConfig, ZooModel
+from paredown.spec.models import Spec, ZooModel
 from paredown.spec.networks import BUILT
 from paredown.spec.schedule_checks import check_schedule
 from paredown.spec.step_checks import check_steps
+from paredown.spec.task_checks import check_task
+from paredown.spec.trainings import trainings
 from paredown.spec.vocabulary import Vocabulary
 from paredown.spec.weights_checks import check_weights
 
@@ -21,10 +24,13 @@ def check(spec: Spec, document: Document, vocabulary: Vocabulary) -> list[Proble
     return [
         *check_installed(spec, document, vocabulary),
         *repeated(spec.seeds, ("seeds",), document),
+        *check_data(spec, document),
         *_weights(spec, document),
         *_baseline(spec, document),
+        *check_task(spec, document, vocabulary),
         *check_steps(spec, document, vocabulary),
         *_schedules(spec, document),
+        *check_augment(spec, document, vocabulary),
     ]
 
 
@@ -46,13 +52,5 @@ def _baseline(spec: Spec, document: Document) -> Iterator[Problem]:
 
 
 def _schedules(spec: Spec, document: Document) -> Iterator[Problem]:
-    trainings: list[tuple[DataPath, BaselineConfig | TrainConfig]] = []
-    if spec.baseline is not None and spec.baseline.epochs > 0:
-        trainings.append((("baseline",), spec.baseline))
-    for index, step in enumerate(spec.steps):
-        for field in ("train", "recover"):
-            training: Any = getattr(step, field, None)
-            if isinstance(training, TrainConfig):
-                trainings.append((("steps", index, field), training))
-    for path, config in trainings:
+    for path, config in trainings(spec):
         yield from check_schedule(config, path, document)

@@ -9,7 +9,6 @@ from paredown.spec.document import DataPath, Document
 from paredown.spec.loss_checks import check_losses, reading_features
 from paredown.spec.models import DistillStep, NetworkConfig, Spec, ZooModel
 from paredown.spec.nearest import listed
-from paredown.spec.schedule_checks import check_schedule
 from paredown.spec.schema import get_part
 from paredown.spec.teachers import BaselineTeacher, EnsembleTeacher, OnnxTeacher, ZooTeacher
 from paredown.spec.vocabulary import Vocabulary
@@ -75,9 +74,7 @@ def _teacher(step: DistillStep, path: DataPath, document: Document) -> Iterator[
 
 def _zoo(teacher: ZooTeacher, path: DataPath, document: Document) -> Iterator[Problem]:
     yield from check_weights(teacher.weights, (*path, "weights"), document)
-    if teacher.train is not None and teacher.train.epochs > 0:
-        yield from check_schedule(teacher.train, (*path, "train"), document)
-    elif teacher.weights is None:
+    if teacher.weights is None and not (teacher.train is not None and teacher.train.epochs > 0):
         yield document.problem(
             path,
             "the teacher is neither trained nor loaded: it would be random",

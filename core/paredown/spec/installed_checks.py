@@ -57,7 +57,7 @@ def _backends(spec: Spec, document: Document, vocabulary: Vocabulary) -> Iterato
 def _networks(spec: Spec, document: Document, vocabulary: Vocabulary) -> Iterator[Problem]:
     known = vocabulary.backend_models()
     asked = [name for name in dict.fromkeys(spec.backends) if name in known]
-    for path, network in _named(spec):
+    for path, network in named_networks(spec):
         lacking = [name for name in asked if network.name not in known[name]]
         if lacking:
             yield _cannot_build(network.name, (*path, "name"), asked, lacking, known, document)
@@ -123,7 +123,7 @@ def _width(
         )
 
 
-def _named(spec: Spec) -> Iterator[tuple[DataPath, ZooModel | ZooTeacher]]:
+def named_networks(spec: Spec) -> Iterator[tuple[DataPath, ZooModel | ZooTeacher]]:
     """The networks of the zoo that a spec names, each with its place."""
     if isinstance(spec.model, ZooModel):
         yield ("model",), spec.model

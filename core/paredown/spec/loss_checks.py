@@ -12,7 +12,6 @@ from paredown.spec.models import DistillStep
 from paredown.spec.schema import get_part
 from paredown.spec.vocabulary import Vocabulary
 
-LABELS_ONLY = "hard_label"
 _STILL_BETWEEN_EQUALS = {
     "kl",
     "mse",
@@ -33,8 +32,9 @@ def check_losses(
     step: DistillStep, path: DataPath, document: Document, vocabulary: Vocabulary, *, is_unchanged: bool
 ) -> Iterator[Problem]:
     """The problems with the losses of a step; `is_unchanged` says that student and teacher start as equals."""
-    used = [loss.kind for loss in step.losses if _is_used(loss)]
-    fault = _fault_of_all(used, is_unchanged=is_unchanged)
+    used = [loss for loss in step.losses if _is_used(loss)]
+    untaught = [loss for loss in used if _reads(loss, vocabulary) == "labels"]
+    fault = _fault_of_all([loss.kind for loss in used], only_labels=used == untaught, is_unchanged=is_unchanged)
     if fault:
         what, expected, remedy = fault
         place = (*path, "losses")
@@ -48,12 +48,12 @@ def check_losses(
 
 def reading_features(step: DistillStep, vocabulary: Vocabulary) -> tuple[int, ...]:
     """The places of a step's losses that read the outputs of inner layers."""
-    return tuple(index for index, loss in enumerate(step.losses) if _reads_features(loss, vocabulary))
+    return tuple(index for index, loss in enumerate(step.losses) if _reads(loss, vocabulary) == "features")
 
 
-def _reads_features(loss: ComponentConfig, vocabulary: Vocabulary) -> bool:
+def _reads(loss: ComponentConfig, vocabulary: Vocabulary) -> str:
     entry = vocabulary.components.get(("distill_loss", loss.kind))
-    return entry is not None and entry.reads == "features"
+    return "outputs" if entry is None else entry.reads
 
 
 def _is_used(loss: ComponentConfig) -> bool:
@@ -62,10 +62,10 @@ def _is_used(loss: ComponentConfig) -> bool:
     return bool(getattr(loss, "weight", 1.0) * factor > 0)
 
 
-def _fault_of_all(used: list[str], *, is_unchanged: bool) -> tuple[str, str, str] | None:
+def _fault_of_all(used: list[str], *, only_labels: bool, is_unchanged: bool) -> tuple[str, str, str] | None:
     if not used:
         return "every loss has the weight 0: nothing would be learned", "a weight above 0", "raise a weight"
-    if set(used) == {LABELS_ONLY}:
+    if only_labels:
         return (
             "no loss reads the teacher",
             "a loss such as `kl` with a weight above 0",
@@ -108,9 +108,10 @@ def _own_layers(step: DistillStep, path: DataPath, document: Document, vocabular
     """Where the student's deeper layers teach its own: losses need features, and pairs of different layers."""
     for index, loss in enumerate(step.losses):
         place = (*path, "losses", index)
-        if loss.kind == LABELS_ONLY:
+        reads = _reads(loss, vocabulary)
+        if reads == "labels":
             continue
-        if not _reads_features(loss, vocabulary):
+        if reads != "features":
             yield document.problem(
                 place,
                 f"`{loss.kind}` reads a teacher's outputs, and with `average: null` the student's own layers teach",

@@ -21,6 +21,10 @@ LayerName = Annotated[str, Field(min_length=1)]
 """The neutral name of a layer, such as `layer3`."""
 
 
+HARD_LABEL = "hard_label"
+"""The kind that means the task's own loss on the labels, whichever that is."""
+
+
 class LossSchedule(Frozen):
     """Changes a loss's weight while the network trains: the weight times a factor that goes from `start` to `end`.
 
@@ -55,9 +59,27 @@ class FeatureLossConfig(LossConfig):
 
 
 class HardLabelLoss(LossConfig):
-    """Cross entropy between the student's outputs and the labels; it does not read the teacher."""
+    """The task's own loss on the labels, for one class an image the cross entropy; it does not read the teacher."""
 
     kind: Literal["hard_label"] = "hard_label"
+
+
+class PixelCrossEntropyLoss(LossConfig):
+    """Cross entropy with the labels of pixels, those of label 255 left out; what `hard_label` is for segmentation."""
+
+    kind: Literal["pixel_cross_entropy"] = "pixel_cross_entropy"
+
+
+class BinaryCrossEntropyLoss(LossConfig):
+    """Cross entropy of each class on its own; what `hard_label` is for several classes an image."""
+
+    kind: Literal["binary_cross_entropy"] = "binary_cross_entropy"
+
+
+class FcosLoss(LossConfig):
+    """Focal loss of classes, generalised IoU of boxes and centerness; what `hard_label` is for detection."""
+
+    kind: Literal["fcos"] = "fcos"
 
 
 class KlLoss(LossConfig):

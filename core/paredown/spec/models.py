@@ -15,6 +15,7 @@ from paredown.spec.networks import BackendName, BuilderModel, TimmModel
 from paredown.spec.teachers import BaselineTeacher, EnsembleTeacher, TeacherConfig
 from paredown.spec.training import (
     AdamWConfig,
+    AugmentConfig,
     BaselineConfig,
     ConstantSchedule,
     CosineSchedule,
@@ -30,6 +31,7 @@ from paredown.spec.training import (
 __all__ = [
     "AdamWConfig",
     "AllocationConfig",
+    "AugmentConfig",
     "BackendName",
     "BaselineConfig",
     "BaselineTeacher",

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 PLANNED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
-    ("Spec", "data"): ("coco", "digit_scenes", "image_folder", "npz", "voc_segmentation"),
-    ("Spec", "task"): ("detection", "instance_segmentation", "semantic_segmentation"),
+    ("Spec", "task"): ("instance_segmentation",),
 }
 
 PLANNED_FIELDS: dict[str, tuple[str, ...]] = {

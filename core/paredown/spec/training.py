@@ -63,6 +63,26 @@ class StepSchedule(Frozen):
 ScheduleConfig = Annotated[ConstantSchedule | CosineSchedule | StepSchedule, Field(discriminator="kind")]
 
 
+class CropConfig(Frozen):
+    """A window of the image's own size at a random place in the image with `padding` pixels of margin all around.
+
+    Margins hold the mean of the training images (Krizhevsky, 2012, has crops; He et al., 2016, section 4.2, margins).
+    """
+
+    padding: PositiveInt
+
+
+class AugmentConfig(Frozen):
+    """Changes of the training images, and of their labels with them, drawn anew for each image in each epoch.
+
+    The draws depend on the seed, the epoch and the image alone, and so are the same on every backend. `flip` mirrors
+    every second image on the average.
+    """
+
+    flip: Literal["horizontal"] | None = None
+    crop: CropConfig | None = None
+
+
 class TrainConfig(Frozen):
     """How long a training step trains, and how.
 
@@ -74,6 +94,7 @@ class TrainConfig(Frozen):
     batch_size: PositiveInt = 64
     optimizer: OptimizerConfig
     schedule: ScheduleConfig = CosineSchedule()
+    augment: AugmentConfig | None = None
     bn_l1: Annotated[float, Field(ge=0)] = 0.0
 
 
@@ -84,3 +105,4 @@ class BaselineConfig(Frozen):
     batch_size: PositiveInt = 64
     optimizer: OptimizerConfig = SgdConfig(lr=0.1, weight_decay=5e-4)
     schedule: ScheduleConfig = CosineSchedule()
+    augment: AugmentConfig | None = None

@@ -18,7 +18,22 @@ class KnownComponent(Protocol):
 
     @property
     def reads(self) -> str:
-        """What a loss is given: the networks' `outputs`, or `features` of the layers that its `taps` name."""
+        """What a loss is given: the networks' `outputs`, the `labels`, or `features` of the layers in its `taps`."""
+        ...
+
+    @property
+    def loss(self) -> str:
+        """The loss on the labels that a task is learned by."""
+        ...
+
+    @property
+    def outputs(self) -> str:
+        """What the networks of a task return, such as `classes`."""
+        ...
+
+    @property
+    def output_losses(self) -> tuple[str, ...] | None:
+        """The losses that may compare a task's outputs with a teacher's; None for all."""
         ...
 
 
@@ -53,4 +68,8 @@ class Vocabulary(Protocol):
 
     def backend_widths(self) -> Mapping[str, Mapping[str, float]]:
         """Every backend with the networks that it builds at other widths than 1, and the smallest that each takes."""
+        ...
+
+    def backend_outputs(self) -> Mapping[str, Mapping[str, str]]:
+        """Every backend with what its networks return that return no `classes`."""
         ...

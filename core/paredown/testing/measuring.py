@@ -8,6 +8,7 @@ import numpy as np
 
 from paredown.algorithms import counting
 from paredown.algorithms import losses as reference
+from paredown.algorithms.outputs import first
 from paredown.contracts import Activity, Axis, FloatArray, IntArray, Model, State
 from paredown.manager import Manager
 from paredown.testing.harness import BackendHarness, assert_equal
@@ -52,7 +53,7 @@ class MeasuringConformance(BackendHarness):
         axes = ((f"{layer}.weight", 0), (f"{layer}.bias", 0))
         found = self._gradients(manager, model, batches, axes)
         for row, (batch, classes) in enumerate(batches):
-            logits = manager.evaluate(self.backend, model, batch).astype(np.float64)
+            logits = first(manager.evaluate(self.backend, model, batch)).astype(np.float64)
             errors = (_softmax(logits) - np.eye(logits.shape[1])[classes]) / len(classes)
             _assert_close(found[axes[0]][row], (errors * (logits - bias)).sum(axis=0), 1e-4)
             _assert_close(found[axes[1]][row], errors.sum(axis=0) * bias, 1e-4)
@@ -94,7 +95,7 @@ class MeasuringConformance(BackendHarness):
         state[f"{layer}.weight"] = np.eye(outputs, inputs, dtype=np.float32)
         state[f"{layer}.bias"] = np.zeros_like(state[f"{layer}.bias"])
         shown = manager.restore(self.backend, model, state)
-        values = manager.evaluate(self.backend, shown, images).astype(np.float64)
+        values = first(manager.evaluate(self.backend, shown, images)).astype(np.float64)
         found = self._activity(manager, shown, images, layer)
         np.testing.assert_allclose(found.mean_absolute[:outputs], np.abs(values).mean(axis=0), rtol=1e-5, atol=1e-7)
         np.testing.assert_allclose(found.zeros[:outputs], (values == 0).mean(axis=0), rtol=0, atol=1e-12)
@@ -129,7 +130,7 @@ class MeasuringConformance(BackendHarness):
         for factor in (1 + step, 1 - step):
             scaled = {name: values.copy() for name, values in state.items()}
             np.moveaxis(scaled[axis[0]], axis[1], 0)[position] *= np.float32(factor)
-            logits = manager.evaluate(self.backend, manager.restore(self.backend, model, scaled), images)
+            logits = first(manager.evaluate(self.backend, manager.restore(self.backend, model, scaled), images))
             losses.append(reference.hard_label(logits.astype(np.float64), None, labels, {}))
         return float(losses[0] - losses[1]) / (2 * step)
 

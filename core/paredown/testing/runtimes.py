@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paredown.contracts import FloatArray, Runtime
+from paredown.algorithms.outputs import as_tuple, one_or_all
+from paredown.contracts import FloatArray, Outputs, Runtime
 from paredown.deploy.measure import RuntimeReference, measure_latency, peak_memory_mb
 from paredown.deploy.measure_process import build_runtime
 from paredown.deploy.verify import require_equal_outputs, run_file
@@ -43,7 +44,7 @@ class RuntimeConformance(ComponentConformance):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def deployed(cls, images: FloatArray, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FloatArray]:
+    def deployed(cls, images: FloatArray, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outputs]:
         """A small float network for images of `INPUT_SHAPE` in the runtime's format, and its outputs for `images`."""
         from onnx.reference import ReferenceEvaluator
 
@@ -60,7 +61,7 @@ class RuntimeConformance(ComponentConformance):
         assert runtime.format in {"onnx", *written}
 
     def test_it_computes_what_the_file_says(
-        self, runtime: Runtime, deployed: tuple[Path, FloatArray], images: FloatArray
+        self, runtime: Runtime, deployed: tuple[Path, Outputs], images: FloatArray
     ) -> None:
         path, expected = deployed
         require_equal_outputs(run_file(runtime, path, images), expected, path)
@@ -85,25 +86,42 @@ class RuntimeConformance(ComponentConformance):
         expected = ReferenceEvaluator(_with_quantized_weights(model, plan)).run(None, {"image": images})[0]
         require_equal_outputs(run_file(runtime, tmp_path / "weights.onnx", images), expected, tmp_path / "weights.onnx")
 
+    def test_it_gives_every_output_in_the_order_of_the_file(
+        self, runtime: Runtime, images: FloatArray, tmp_path: Path
+    ) -> None:
+        from onnx.reference import ReferenceEvaluator
+
+        from paredown.deploy.files import to_bytes
+
+        if runtime.format != "onnx":
+            pytest.skip("the suite writes ONNX files alone")
+        model, path = _network_of_three(), tmp_path / "three.onnx"
+        path.write_bytes(to_bytes(model))
+        expected = one_or_all(ReferenceEvaluator(model).run(None, {"image": images}))
+        found = run_file(runtime, path, images, batch_size=3)
+        assert isinstance(found, tuple)
+        require_equal_outputs(found, expected, path)
+
     def test_a_batch_may_have_any_number_of_images(
-        self, runtime: Runtime, deployed: tuple[Path, FloatArray], images: FloatArray
+        self, runtime: Runtime, deployed: tuple[Path, Outputs], images: FloatArray
     ) -> None:
         path, expected = deployed
         for size in (1, 3, len(images)):
             require_equal_outputs(run_file(runtime, path, images, batch_size=size), expected, path)
 
     def test_outputs_stay_what_they_are_when_it_runs_again(
-        self, runtime: Runtime, deployed: tuple[Path, FloatArray], images: FloatArray
+        self, runtime: Runtime, deployed: tuple[Path, Outputs], images: FloatArray
     ) -> None:
         session = runtime.load(deployed[0], threads=1)
-        first = session.run(images)
-        kept = first.copy()
+        given = as_tuple(session.run(images))
+        kept = [output.copy() for output in given]
         session.run(np.zeros_like(images))
-        np.testing.assert_array_equal(first, kept)
-        np.testing.assert_array_equal(session.run(images), kept)
+        for output, expected, again in zip(given, kept, as_tuple(session.run(images)), strict=True):
+            np.testing.assert_array_equal(output, expected)
+            np.testing.assert_array_equal(again, expected)
 
     def test_images_that_do_not_fit_are_a_deploy_error(
-        self, runtime: Runtime, deployed: tuple[Path, FloatArray], images: FloatArray
+        self, runtime: Runtime, deployed: tuple[Path, Outputs], images: FloatArray
     ) -> None:
         session = runtime.load(deployed[0], threads=1)
         wider = np.concatenate([images, images], axis=1)
@@ -118,7 +136,7 @@ class RuntimeConformance(ComponentConformance):
             runtime.load(path, threads=1)
         assert raised.value.problems[0].remedy
 
-    def test_it_names_the_files_that_are_shipped(self, runtime: Runtime, deployed: tuple[Path, FloatArray]) -> None:
+    def test_it_names_the_files_that_are_shipped(self, runtime: Runtime, deployed: tuple[Path, Outputs]) -> None:
         shipped = runtime.files(deployed[0])
         assert shipped
         assert all(one.is_file() and one.is_relative_to(deployed[0]) for one in shipped)
@@ -127,7 +145,7 @@ class RuntimeConformance(ComponentConformance):
         again = build_runtime(RuntimeReference.of(runtime))
         assert (again.name, again.config) == (runtime.name, runtime.config)
 
-    def test_it_is_measured(self, runtime: Runtime, deployed: tuple[Path, FloatArray]) -> None:
+    def test_it_is_measured(self, runtime: Runtime, deployed: tuple[Path, Outputs]) -> None:
         reference, same = measure_latency(runtime, [deployed[0], deployed[0]], INPUT_SHAPE)
         assert reference.ratio == 1
         assert 0 < same.ratio < 10
@@ -164,6 +182,16 @@ def _network() -> Any:
         ],
     )
     return finish(graph)
+
+
+def _network_of_three() -> Any:
+    """The network of `_network`, which also returns what it pooled, and before that a map."""
+    from onnx import TensorProto, helper
+
+    model = _network()
+    for name, shape in (("relu", [4, *INPUT_SHAPE[1:]]), ("flat", [4])):
+        model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape]))
+    return model
 
 
 def _weights_plan(bits: int, group_size: int | None) -> QuantPlan:

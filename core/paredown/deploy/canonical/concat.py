@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from paredown.deploy.canonical.graph import attributes, consumers, output_names, producers
+from paredown.deploy.canonical.graph import attributes, consumers, output_names, producers, static_shapes
 
 
 def flatten_concats(model: onnx.ModelProto) -> None:
@@ -20,6 +20,16 @@ def flatten_concats(model: onnx.ModelProto) -> None:
     while unread := [node for node in graph.node if node.op_type == "Concat" and not _is_read(graph, node)]:
         for node in unread:
             graph.node.remove(node)
+
+
+def settle_axes(model: onnx.ModelProto) -> None:
+    """Counts the axis of each Concat from the first one, where the rank is known."""
+    shapes = static_shapes(model)
+    for node in model.graph.node:
+        rank = len(shapes.get(node.output[0], ()))
+        for attribute in node.attribute:
+            if node.op_type == "Concat" and attribute.name == "axis" and attribute.i < 0 < rank:
+                attribute.i += rank
 
 
 def _operands(producer: onnx.NodeProto | None, name: str, reader: onnx.NodeProto) -> list[str]:

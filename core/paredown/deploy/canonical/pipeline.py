@@ -9,7 +9,7 @@ import onnx
 from paredown.deploy.canonical.activations import settle_activations
 from paredown.deploy.canonical.attributes import drop_default_attributes
 from paredown.deploy.canonical.casts import name_cast_types
-from paredown.deploy.canonical.concat import flatten_concats
+from paredown.deploy.canonical.concat import flatten_concats, settle_axes
 from paredown.deploy.canonical.flatten import settle_flatten
 from paredown.deploy.canonical.gemm import settle_gemm
 from paredown.deploy.canonical.identities import drop_identities, drop_pixel_pooling
@@ -18,8 +18,11 @@ from paredown.deploy.canonical.layers import settle_layers
 from paredown.deploy.canonical.opset import check_operators, convert_opset
 from paredown.deploy.canonical.order import settle_order
 from paredown.deploy.canonical.pooling import settle_global_pooling
+from paredown.deploy.canonical.resizing import settle_resizing
+from paredown.deploy.canonical.scalars import settle_scalars
 from paredown.deploy.canonical.shapes import settle_shapes
 from paredown.deploy.canonical.slim import slim
+from paredown.deploy.canonical.targets import settle_targets
 from paredown.deploy.canonical.wrap import wrap
 
 
@@ -33,8 +36,9 @@ def canonicalize(model: onnx.ModelProto, names: Mapping[str, str], parameters: C
             of its own) keep their names by it; without it they are constants like others, and equal ones become one.
 
     Returns:
-        A network of opset 21 with input `images` and output `outputs`. Weights of layers are `<layer>.weight`, in
-        torch's layout; biases are `<layer>.bias`. Equal networks give equal bytes.
+        A network of opset 21 with input `images` and output `outputs`; of several the next are `outputs1`, `outputs2`.
+        Weights of layers are `<layer>.weight`, in torch's layout; biases are `<layer>.bias`. Equal networks give equal
+        bytes.
 
     Raises:
         UnsupportedError: The file holds an operator outside of standard ONNX, or has several inputs.
@@ -45,10 +49,14 @@ def canonicalize(model: onnx.ModelProto, names: Mapping[str, str], parameters: C
     lift_constants(canonical)
     name_initializers(canonical, names)
     drop_identities(canonical)
+    settle_resizing(canonical)
+    settle_targets(canonical)
+    settle_scalars(canonical)
     settle_activations(canonical)
     settle_global_pooling(canonical)
     drop_pixel_pooling(canonical)
     settle_flatten(canonical)
+    settle_axes(canonical)
     flatten_concats(canonical)
     settle_shapes(canonical)
     settle_gemm(canonical)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from paredown.algorithms.initialization import draw
+from paredown.algorithms.outputs import first
 from paredown.contracts import Array, Model
 from paredown.engine.lessons import Lessons
 from paredown.engine.stepping import StepInput
@@ -18,11 +19,11 @@ from paredown.engine.teaching.taps import (
     require_layers,
     tapped,
 )
-from paredown.engine.teaching.teachers import Teacher, check_teacher, make_teacher, require_classes
+from paredown.engine.teaching.teachers import Teacher, check_teacher, make_teacher, require_outputs
 from paredown.engine.workbench import Workbench
 from paredown.plan import PlannedLoss
 from paredown.spec.base import ComponentConfig
-from paredown.spec.losses import LossSchedule
+from paredown.spec.losses import HARD_LABEL, LossSchedule
 from paredown.spec.models import DistillStep
 
 _NOT_OPTIONS = ("weight", "schedule", "taps", "projection")
@@ -45,14 +46,14 @@ def prepare_lessons(bench: Workbench, step: DistillStep, given: StepInput) -> Le
         return Lessons(losses, way=step.way, peer=peer, average=average, projections=projections)
     assert step.offline_teacher is not None
     teacher = make_teacher(bench, step.offline_teacher, given.baseline, f"{place}.teacher")
-    classes = _classes(bench, given.model)
+    shape = _output_shape(bench, given.model)
     if needs_outputs(bench, step):
-        require_classes(bench, teacher, classes, f"{place}.teacher")
+        require_outputs(bench, teacher, shape, f"{place}.teacher")
     if step.soft_labels == "cache":
-        labels = soft_labels(bench, teacher, classes, place)
-        return Lessons(planned_losses(step.losses), teacher.title, labels=labels)
+        labels = soft_labels(bench, teacher, shape, place)
+        return Lessons(planned_losses(bench, step.losses), teacher.title, labels=labels)
     if teacher.model is None:
-        return Lessons(planned_losses(step.losses), teacher.title, answers=teacher.outputs)
+        return Lessons(planned_losses(bench, step.losses), teacher.title, answers=teacher.outputs)
     losses, projections = _resolved(bench, step, given.model, teacher.model, place)
     return Lessons(losses, teacher.title, teacher=teacher.model, projections=projections)
 
@@ -80,7 +81,7 @@ def _require_teachable(bench: Workbench, step: DistillStep, model: Model, place:
     if step.offline_teacher is not None:
         teacher = check_teacher(bench, step.offline_teacher, f"{place}.teacher")
         if needs_outputs(bench, step):
-            require_classes(bench, teacher, _classes(bench, model), f"{place}.teacher")
+            require_outputs(bench, teacher, _output_shape(bench, model), f"{place}.teacher")
     if any(True for _ in tapped(step.losses)):
         taught = model if teacher is None else teacher.model
         require_layers(step.losses, Networks(bench.taps(model), bench.taps(taught)), place)
@@ -89,19 +90,22 @@ def _require_teachable(bench: Workbench, step: DistillStep, model: Model, place:
 def needs_outputs(bench: Workbench, step: DistillStep) -> bool:
     """Whether a loss compares outputs; labels alone and features need none of the teacher's."""
     components = bench.manager.registry.components
-    return any(
-        loss.kind != "hard_label" and components["distill_loss", loss.kind].reads == "outputs" for loss in step.losses
-    )
+    return any(components["distill_loss", loss.kind].reads == "outputs" for loss in step.losses)
 
 
-def planned_losses(losses: tuple[ComponentConfig, ...], networks: Networks | None = None) -> tuple[PlannedLoss, ...]:
-    """The terms of a spec's losses: weight, schedule and taps apart from the options of each kind."""
+def planned_losses(
+    bench: Workbench, losses: tuple[ComponentConfig, ...], networks: Networks | None = None
+) -> tuple[PlannedLoss, ...]:
+    """The terms of a spec's losses: weight, schedule and taps apart from the options of each kind.
+
+    Where the spec says `hard_label` the plan has the name of the task's own loss.
+    """
     planned = []
     for loss in losses:
         schedule: LossSchedule | None = getattr(loss, "schedule", None)
         planned.append(
             PlannedLoss(
-                kind=loss.kind,
+                kind=bench.label_loss if loss.kind == HARD_LABEL else loss.kind,
                 options=loss.model_dump(exclude={"kind", *_NOT_OPTIONS}),
                 weight=float(getattr(loss, "weight", 1.0)),
                 taps=() if networks is None else planned_taps(loss, networks),
@@ -115,10 +119,10 @@ def _resolved(
     bench: Workbench, step: DistillStep, student: Model, teacher: Model, place: str
 ) -> tuple[tuple[PlannedLoss, ...], dict[tuple[int, int], Array]]:
     if not any(True for _ in tapped(step.losses)):
-        return planned_losses(step.losses), {}
+        return planned_losses(bench, step.losses), {}
     networks = Networks(bench.taps(student), bench.taps(teacher))
     require_layers(step.losses, networks, place)
-    losses = planned_losses(step.losses, networks)
+    losses = planned_losses(bench, step.losses, networks)
     require_comparable(bench, losses, networks, place)
     return losses, draw_projections(losses, bench.context.seed)
 
@@ -130,6 +134,6 @@ def _peer(bench: Workbench, given: StepInput) -> Model:
     return bench.manager.restore(bench.backend, model, draw(bench.state(model), bench.context.seed + PEER_SEED))
 
 
-def _classes(bench: Workbench, model: Model) -> int:
+def _output_shape(bench: Workbench, model: Model) -> tuple[int, ...]:
     zeros = np.zeros((2, *bench.input_shape), np.float32)
-    return int(bench.manager.evaluate(bench.backend, model, zeros).shape[1])
+    return first(bench.manager.evaluate(bench.backend, model, zeros)).shape[1:]

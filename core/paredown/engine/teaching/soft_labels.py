@@ -11,7 +11,7 @@ import numpy as np
 
 from paredown import files
 from paredown.algorithms import batches
-from paredown.contracts import FloatArray
+from paredown.contracts import FloatArray, Images
 from paredown.engine.networks import cache_directory, digest
 from paredown.engine.teaching.teachers import Teacher
 from paredown.engine.workbench import EVALUATION_BATCH, Workbench
@@ -20,8 +20,8 @@ from paredown.errors import ArtifactError, BackendFailed, UnsupportedError
 GREATEST = float(np.finfo(np.float16).max)
 
 
-def soft_labels(bench: Workbench, teacher: Teacher, classes: int, place: str) -> FloatArray:
-    """The outputs for the training images in their own order, [images, classes], float16.
+def soft_labels(bench: Workbench, teacher: Teacher, shape: tuple[int, ...], place: str) -> FloatArray:
+    """The outputs for the training images in their own order, [images, *shape], float16.
 
     They are read from a file by what each batch needs of them. Where the cache cannot be written they are kept in
     memory for this run.
@@ -32,18 +32,18 @@ def soft_labels(bench: Workbench, teacher: Teacher, classes: int, place: str) ->
     """
     require_repeatable(bench, place)
     images, labels = bench.split("train")
-    shape = (len(labels), classes)
+    whole = (len(labels), *shape)
     path = cache_directory() / "soft-labels" / f"{_key(bench, teacher)}.npy"
-    known = _read(path, shape)
+    known = _read(path, whole)
     if known is not None:
         bench.report("note", text=f"soft labels of {teacher.title}: taken from the cache")
         return known
     try:
-        files.write_atomically(path, lambda temporary: _fill(temporary, teacher, images, shape))
+        files.write_atomically(path, lambda temporary: _fill(temporary, teacher, images, whole))
     except ArtifactError as error:
         bench.report("note", text=f"soft labels are not kept for other runs: {error.problems[0].value}")
         return np.concatenate([_of_batch(teacher, batch) for batch in batches.in_order(images, EVALUATION_BATCH)])
-    written = _read(path, shape)
+    written = _read(path, whole)
     assert written is not None, "it was written in this shape"
     return written
 
@@ -64,7 +64,7 @@ def require_repeatable(bench: Workbench, place: str) -> None:
         )
 
 
-def _fill(path: Path, teacher: Teacher, images: FloatArray, shape: tuple[int, int]) -> None:
+def _fill(path: Path, teacher: Teacher, images: Images, shape: tuple[int, ...]) -> None:
     kept: Any = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)  # type: ignore[no-untyped-call]
     start = 0
     for batch in batches.in_order(images, EVALUATION_BATCH):
@@ -85,7 +85,7 @@ def _of_batch(teacher: Teacher, images: FloatArray) -> FloatArray:
     return np.clip(outputs, -GREATEST, GREATEST).astype(np.float16)
 
 
-def _read(path: Path, shape: tuple[int, int]) -> FloatArray | None:
+def _read(path: Path, shape: tuple[int, ...]) -> FloatArray | None:
     """A file of the cache; one that is damaged is as good as none."""
     try:
         known: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from paredown.algorithms.outputs import first
 from paredown.contracts import FloatArray, Model, ModelSource, State
 from paredown.engine.networks import Recipe, digest, initialised, prepared
 from paredown.engine.provenance import versions
@@ -31,8 +32,8 @@ from paredown.spec.teachers import (
 class Teacher:
     """Who teaches.
 
-    `model` is a network of this framework; None where core itself runs the teacher. `outputs` gives the outputs
-    [batch, classes], float32, for a batch of images either way. `content` tells all that they depend on, as JSON
+    `model` is a network of this framework; None where core itself runs the teacher. `outputs` gives the output, of
+    several the first, float32, for a batch of images either way. `content` tells all that they depend on, as JSON
     values; None before the teacher is trained. `random` says which layers nobody trained, nor will.
     """
 
@@ -92,8 +93,8 @@ def check_teacher(bench: Workbench, config: TeacherConfig, place: str) -> Teache
     return _loaded(bench, config, place)
 
 
-def require_classes(bench: Workbench, teacher: Teacher, classes: int, place: str) -> None:
-    """Refuses a teacher whose outputs are not the student's.
+def require_outputs(bench: Workbench, teacher: Teacher, shape: tuple[int, ...], place: str) -> None:
+    """Refuses a teacher whose outputs for an image have another shape than the student's.
 
     Raises:
         ModelError: It does not take the images, has another number of outputs, or was never trained to give them.
@@ -117,14 +118,18 @@ def require_classes(bench: Workbench, teacher: Teacher, classes: int, place: str
             expected="a network for images of this size",
             remedy="choose another teacher",
         ) from error
-    if found != (2, classes):
+    if found != (2, *shape):
         raise ModelError(
             "the teacher's outputs are not the student's",
             where=place,
-            value=f"{teacher.title}: {found[-1]} outputs",
-            expected=f"{classes}, one for each class of the student",
+            value=f"{teacher.title}: {_counted(found[1:])}",
+            expected=f"{_counted(shape)}, as of the student",
             remedy="choose a teacher for the same classes, or losses that read features alone",
         )
+
+
+def _counted(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]} outputs" if len(shape) == 1 else f"outputs of shape {shape}"
 
 
 def _loaded(bench: Workbench, config: ArtifactTeacher | OnnxTeacher, place: str) -> Teacher:
@@ -159,7 +164,7 @@ def _of_network(bench: Workbench, model: Model, title: str) -> Teacher:
 
 
 def _evaluated(bench: Workbench, model: Model) -> Callable[[FloatArray], FloatArray]:
-    return lambda images: bench.manager.evaluate(bench.backend, model, images)
+    return lambda images: first(bench.manager.evaluate(bench.backend, model, images))
 
 
 def _mean(members: list[Teacher]) -> Teacher:

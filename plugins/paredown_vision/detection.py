@@ -1,0 +1,68 @@
+"""The detection task."""
+
+from __future__ import annotations
+
+from paredown.algorithms.detection import Detections, agreement, decode
+from paredown.contracts import Array, Outputs
+from paredown.errors import ModelError
+from paredown_vision.average_precision import average_precision
+from paredown_vision.config import DetectionConfig
+
+SURE = 0.3
+"""The score from which on detections count for `agreement`."""
+
+
+class Detection:
+    """Boxes with classes, from the outputs of an anchor-free detector (see `paredown.algorithms.detection`)."""
+
+    primary = "map"
+
+    def __init__(self, config: DetectionConfig, image_size: tuple[int, int] | None = None) -> None:
+        self.config = config
+        self._image_size = image_size
+
+    def sized(self, height: int, width: int) -> Detection:
+        """The task for images of this size, in pixels."""
+        return Detection(self.config, (height, width))
+
+    def metrics(self, outputs: Outputs, labels: Array) -> dict[str, float]:
+        """`map`: COCO's mean average precision over IoU 0.50, 0.55, ... 0.95 and classes; `ap50`: that at IoU 0.5.
+
+        Both by pycocotools (Lin et al., 2014); 0 where no image has an object.
+
+        Args:
+            outputs: Logits [count, classes, positions], distances [count, 4, positions], centerness [count, positions].
+            labels: Records of `paredown.algorithms.objects`, [count].
+
+        Raises:
+            ModelError: The outputs are not those of a detector for images of this size.
+            ComponentMissing: pycocotools is not installed.
+        """
+        found = self._decoded(outputs, self.config.least_score)
+        overall, at_half = average_precision(found, labels)
+        return {"map": overall, "ap50": at_half}
+
+    def agreement(self, outputs: Outputs, reference: Outputs) -> float:
+        """The share of detections with a score of at least 0.3 that both networks made.
+
+        Two are the same where class and place are: an intersection over union of at least 0.5. See
+        `paredown.algorithms.detection.agreement`.
+        """
+        first, second = (self._decoded(one, max(SURE, self.config.least_score)) for one in (outputs, reference))
+        return agreement(first, second)
+
+    def _decoded(self, outputs: Outputs, least_score: float) -> list[Detections]:
+        if self._image_size is None:
+            raise ModelError(
+                "the task was not told the size of the images",
+                where="task",
+                expected="`sized(height, width)` before anything else",
+                remedy="ask `sized` for the task of these images",
+            )
+        return decode(
+            outputs,
+            self._image_size,
+            least_score=least_score,
+            overlap=self.config.overlap,
+            most=self.config.most,
+        )

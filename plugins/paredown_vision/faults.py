@@ -1,0 +1,56 @@
+"""What is wrong with parts of a dataset: refused or left out, named and counted either way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from paredown.errors import DataError
+
+_NAMED = 20
+
+
+def settle(
+    faults: Sequence[str], what: str, where: Path, *, skip: bool, option: str = "on_error: skip"
+) -> tuple[str, ...]:
+    """The notes about what is left out; nothing where nothing is wrong.
+
+    Args:
+        faults: One text each, the name first.
+        what: What they are of, such as `12 pictures`.
+        where: The directory or file.
+        skip: Whether they are left out.
+        option: What to write in the spec so that they are.
+
+    Raises:
+        DataError: There are some, and they are not to be left out.
+    """
+    if not faults:
+        return ()
+    more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+    shown = "; ".join(faults[:_NAMED]) + more
+    if skip:
+        return (f"data: {len(faults)} of {what} in {where.name} left out or mended: {shown}",)
+    raise DataError(
+        f"{len(faults)} of {what} cannot be used",
+        where=str(where),
+        value=shown,
+        expected="data without faults",
+        remedy=f"mend them, or write `{option}` under `data`",
+    )
+
+
+def require_directory(path: Path, option: str) -> Path:
+    """A directory that is there.
+
+    Raises:
+        DataError: It is missing, or a file.
+    """
+    if path.is_dir():
+        return path
+    raise DataError(
+        "a folder of the dataset is missing" if not path.exists() else "this is a file and no folder",
+        where=str(path),
+        expected="a folder",
+        remedy=f"correct `{option}`; a relative path starts from the spec's folder",
+    )

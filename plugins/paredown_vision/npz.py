@@ -1,0 +1,153 @@
+"""Arrays in one NumPy file."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from paredown.algorithms.objects import IGNORED, Objects, pack
+from paredown.contracts import Array, DataSplits
+from paredown.errors import DataError
+from paredown_vision.config import SplitLimits
+from paredown_vision.dataset_configs import NpzConfig
+from paredown_vision.splits import byte_splits, caps_of, make_splits
+
+_SPLITS = ("train", "validation", "test")
+_OBJECTS = ("boxes", "classes", "crowd", "masks")
+
+
+def load_npz(config: NpzConfig, base_dir: Path) -> DataSplits:
+    """The arrays of a file, by split; bytes stay bytes, and nothing in the file is run.
+
+    Raises:
+        DataError: The file is missing or no NumPy file, holds Python objects, lacks an array, or has one of another
+            shape or dtype.
+    """
+    path = base_dir / config.path
+    arrays = _read(path)
+    _require_names(arrays, path)
+    images = [_images(arrays, name, path) for name in _SPLITS]
+    shapes = {one.shape[1:] for one in images}
+    if len(shapes) > 1 or len({one.dtype for one in images}) > 1:
+        raise _refused(path, "the splits' images differ", str([f"{one.shape} {one.dtype}" for one in images]))
+    labels = _labels(arrays, [len(one) for one in images], path)
+    classes = _num_classes(labels) if config.num_classes is None else config.num_classes
+    if images[0].dtype != np.uint8:
+        train, validation, test = ((one, label) for one, label in zip(images, labels, strict=True))
+        return make_splits("npz", (train, validation, test), config.limit, classes)
+    return _bytes(images, labels, classes, config.limit)
+
+
+def _bytes(images: list[Array], labels: list[Array], classes: int, limit: int | SplitLimits | None) -> DataSplits:
+    parts, start = [], 0
+    for one, label, cap in zip(images, labels, caps_of(limit), strict=True):
+        parts.append((np.arange(start, start + len(one))[:cap], label[:cap]))
+        start += len(one)
+    return byte_splits("npz", np.concatenate(images), parts, classes)
+
+
+def _read(path: Path) -> Mapping[str, Array]:
+    remedy = "write it with numpy.savez or numpy.savez_compressed, from plain arrays of numbers"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise _refused(path, "this file holds a single array", "no .npz archive", remedy=remedy)
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise _refused(path, "the file is missing", remedy="correct `data.path`") from None
+    except ValueError as error:
+        pickled = "pickle" in str(error) or "Object arrays" in str(error)
+        what = "the file holds Python objects, which would have to be run" if pickled else "the file is damaged"
+        raise _refused(path, what, str(error), remedy=remedy) from None
+    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
+        raise _refused(path, "the file cannot be read", str(error), remedy=remedy) from None
+
+
+def _require_names(arrays: Mapping[str, Array], path: Path) -> None:
+    known = {f"{split}_{part}" for split in _SPLITS for part in ("images", "labels", *_OBJECTS)}
+    unknown = sorted(set(arrays) - known)
+    boxed = any(name.endswith("_boxes") for name in arrays)
+    needed = [f"{split}_{part}" for split in _SPLITS for part in ("images", *(_OBJECTS[:2] if boxed else ("labels",)))]
+    missing = [name for name in needed if name not in arrays]
+    uneven = [part for part in _OBJECTS if 0 < sum(f"{split}_{part}" in arrays for split in _SPLITS) < len(_SPLITS)]
+    if unknown or missing or uneven:
+        value = "; ".join(
+            f"{label}: {', '.join(names)}"
+            for label, names in (("missing", missing), ("unknown", unknown), ("not in every split", uneven))
+            if names
+        )
+        raise _refused(path, "the file holds other arrays than expected", value, expected=", ".join(needed))
+
+
+def _images(arrays: Mapping[str, Array], split: str, path: Path) -> Array:
+    images = arrays[f"{split}_images"]
+    if images.ndim != 4 or (images.dtype != np.uint8 and images.dtype.kind != "f"):
+        raise _refused(
+            path,
+            f"`{split}_images` is no array of images",
+            f"{images.dtype} of shape {images.shape}",
+            expected="uint8 or float32 of shape (count, channels, height, width)",
+        )
+    if images.dtype == np.uint8:
+        return images
+    images = images.astype(np.float32)
+    if not np.isfinite(images).all():
+        raise _refused(path, f"`{split}_images` holds NaN or infinity", expected="finite numbers")
+    return images
+
+
+def _labels(arrays: Mapping[str, Array], counts: list[int], path: Path) -> list[Array]:
+    found: list[Array] = []
+    for split, count in zip(_SPLITS, counts, strict=True):
+        parts = {part: arrays[name] for part in ("labels", *_OBJECTS) if (name := f"{split}_{part}") in arrays}
+        for part, values in parts.items():
+            if values.ndim == 0 or len(values) != count or values.dtype.kind not in ("f" if part == "boxes" else "iub"):
+                raise _refused(
+                    path,
+                    f"`{split}_{part}` does not fit the images",
+                    f"{values.dtype} of shape {values.shape}",
+                    expected=f"{'numbers' if part == 'boxes' else 'whole numbers'}, {count} along the first axis",
+                )
+        found.append(parts["labels"].astype(np.int64) if "labels" in parts else _objects(parts, split, path))
+    places = max((len(one["classes"][0]) for one in found if one.dtype.names and len(one)), default=1)
+    if any(one.dtype.names and len(one) and len(one["classes"][0]) != places for one in found):
+        raise _refused(path, "the splits have room for different numbers of objects")
+    return found
+
+
+def _objects(parts: Mapping[str, Array], split: str, path: Path) -> Array:
+    boxes, classes = parts["boxes"], parts["classes"]
+    crowd = parts.get("crowd", np.zeros(classes.shape, np.bool_))
+    masks = parts.get("masks")
+    fits = boxes.shape == (*classes.shape, 4) and classes.ndim == 2 and crowd.shape == classes.shape
+    if not fits or (masks is not None and (masks.ndim != 4 or masks.shape[:2] != classes.shape)):
+        raise _refused(
+            path,
+            f"the objects of `{split}` do not fit each other",
+            f"boxes {boxes.shape}, classes {classes.shape}, crowd {crowd.shape}",
+            expected="classes (count, objects), boxes (count, objects, 4), masks (count, objects, height, width)",
+        )
+    rows = [
+        Objects(boxes[row], classes[row], crowd[row], None if masks is None else masks[row])
+        for row in range(len(boxes))
+    ]
+    return pack(rows, classes.shape[1], None if masks is None else (masks.shape[2], masks.shape[3]))
+
+
+def _num_classes(labels: list[Array]) -> int:
+    """One more than the greatest class; the columns where several classes an image are marked."""
+    if labels[0].dtype.names:
+        return int(max(one["classes"].max(initial=0) for one in labels)) + 1
+    if labels[0].ndim == 2:
+        return int(labels[0].shape[1])
+    ignored = IGNORED if labels[0].ndim == 3 else -1
+    return int(max(one[one != ignored].max(initial=0) for one in labels)) + 1
+
+
+def _refused(
+    path: Path, what: str, value: str | None = None, *, expected: str | None = None, remedy: str | None = None
+) -> DataError:
+    return DataError(what, where=str(path), value=value, expected=expected, remedy=remedy or "mend the file")

@@ -1,0 +1,63 @@
+"""The forms of labels, and what is said of others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paredown.algorithms.labels import LABEL_FORMS, label_fault
+from paredown.algorithms.objects import Objects, pack
+from paredown.contracts import Array
+from paredown.spec.data_checks import LABELLED_TASKS
+
+IMAGES = (2, 3, 4, 5)
+
+
+def objects(category: int = 1, box: float = 1.0, size: tuple[int, int] | None = None) -> Array:
+    masks = None if size is None else np.ones((1, *size), np.uint8)
+    one = Objects(np.full((1, 4), box, np.float32), np.array([category]), np.array([False]), masks)
+    return pack([one, Objects(*(part[:0] for part in (one.boxes, one.classes, one.crowd)), masks)], 2, size)
+
+
+RIGHT: list[tuple[str, Array]] = [
+    ("classification", np.array([0, 2])),
+    ("multi_label_classification", np.array([[0, 1, 1], [0, 0, 0]])),
+    ("semantic_segmentation", np.full((2, 4, 5), 255)),
+    ("detection", objects()),
+    ("instance_segmentation", objects(size=(4, 5))),
+    ("a plugin's own", np.zeros((2, 7))),
+]
+
+WRONG: list[tuple[str, Array, str]] = [
+    ("classification", np.array([0]), "1 labels"),
+    ("classification", np.array([0.0, 1.0]), "shape (2,), float64"),
+    ("classification", np.array([0, 3]), "3"),
+    ("classification", np.array([-1, 0]), "-1"),
+    ("multi_label_classification", np.array([0, 1]), "shape (2,), int64"),
+    ("multi_label_classification", np.array([[0, 2, 0], [0, 0, 0]]), "2"),
+    ("semantic_segmentation", np.zeros((2, 5, 4), np.int64), "shape (2, 5, 4), int64"),
+    ("semantic_segmentation", np.full((2, 4, 5), 254), "254"),
+    ("detection", np.array([0, 1]), "shape (2,), int64"),
+    ("detection", objects(category=3), "3"),
+    ("detection", objects(box=np.nan), "boxes with NaN or infinity"),
+    ("instance_segmentation", objects(), "no field `masks`"),
+    ("instance_segmentation", objects(size=(5, 4)), "shape (2, 5, 4), uint8"),
+    ("a plugin's own", np.zeros(3), "3 labels"),
+]
+
+
+@pytest.mark.parametrize(("task", "labels"), RIGHT)
+def test_labels_of_the_task_are_taken(task: str, labels: Array) -> None:
+    assert label_fault(task, IMAGES, labels, 3) is None
+
+
+@pytest.mark.parametrize(("task", "labels", "value"), WRONG)
+def test_other_labels_are_named(task: str, labels: Array, value: str) -> None:
+    fault: Any = label_fault(task, IMAGES, labels, 3)
+    assert fault.value == value
+
+
+def test_the_spec_knows_the_same_tasks() -> None:
+    assert set(LABELLED_TASKS) == set(LABEL_FORMS)

@@ -1,0 +1,112 @@
+"""Arrays in one file: each form of labels, and files that are not what they should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paredown.algorithms.byte_images import ByteImages
+from paredown.contracts import DataSplits
+from paredown.errors import DataError
+from paredown_vision.dataset_configs import NpzConfig
+from paredown_vision.npz import load_npz
+
+SPLITS = ("train", "validation", "test")
+Arrays = dict[str, Any]
+
+
+def arrays(dtype: Any = np.uint8) -> Arrays:
+    generator = np.random.default_rng(0)
+    made: Arrays = {}
+    for split, count in zip(SPLITS, (12, 5, 6), strict=True):
+        made[f"{split}_images"] = generator.integers(0, 256, (count, 3, 4, 6)).astype(dtype)
+        made[f"{split}_labels"] = np.arange(count) % 3
+    return made
+
+
+def load(folder: Path, given: Arrays, **options: Any) -> DataSplits:
+    np.savez(folder / "set.npz", **given)
+    return load_npz(NpzConfig.model_validate({"kind": "npz", "path": "set.npz"} | options), folder)
+
+
+def test_bytes_stay_bytes_and_give_what_floats_give(tmp_path: Path) -> None:
+    kept, floats = load(tmp_path, arrays()), load(tmp_path, arrays(np.float32))
+    assert isinstance(kept.train[0], ByteImages)
+    for a, b in ((kept.train, floats.train), (kept.test, floats.test)):
+        np.testing.assert_allclose(a[0][:], b[0][:], atol=1e-6)
+        np.testing.assert_array_equal(a[1], b[1])
+    assert kept.num_classes == 3
+    assert len(load(tmp_path, arrays(), limit=4).train[1]) == 4
+
+
+def test_labels_may_be_class_maps_or_several_classes(tmp_path: Path) -> None:
+    maps, several = arrays(), arrays()
+    for split in SPLITS:
+        count = len(maps[f"{split}_labels"])
+        maps[f"{split}_labels"] = np.full((count, 4, 6), 255)
+        maps[f"{split}_labels"][:, 0, 0] = 6
+        several[f"{split}_labels"] = np.eye(5, dtype=np.int64)[np.arange(count) % 5]
+    assert load(tmp_path, maps).num_classes == 7
+    assert load(tmp_path, several).num_classes == 5
+
+
+def test_labels_may_be_objects(tmp_path: Path) -> None:
+    given = arrays()
+    for split in SPLITS:
+        count = len(given.pop(f"{split}_labels"))
+        given[f"{split}_boxes"] = np.tile(np.array([[0, 0, 2, 2], [0, 0, 0, 0]], np.float64), (count, 1, 1))
+        given[f"{split}_classes"] = np.tile([3, -1], (count, 1))
+        given[f"{split}_masks"] = np.zeros((count, 2, 4, 6), np.uint8)
+    labels = load(tmp_path, given).train[1]
+    assert labels.dtype.names == ("boxes", "classes", "crowd", "masks")
+    assert labels["boxes"][0, 0].tolist() == [0, 0, 2, 2]
+    assert not labels["crowd"].any()
+
+
+def without(name: str) -> Any:
+    return lambda given: given.pop(name)
+
+
+def put(name: str, value: Any) -> Any:
+    return lambda given: given.update({name: value})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (without("test_labels"), "the file holds other arrays than expected"),
+        (put("extra", np.zeros(3)), "the file holds other arrays than expected"),
+        (put("train_labels", np.arange(5)), "`train_labels` does not fit the images"),
+        (put("train_labels", np.zeros(12)), "`train_labels` does not fit the images"),
+        (put("test_images", np.zeros((6, 3, 4), np.uint8)), "`test_images` is no array of images"),
+        (put("test_images", np.zeros((6, 3, 9, 9), np.uint8)), "the splits' images differ"),
+        (put("test_images", np.full((6, 3, 4, 6), np.nan)), "`test_images` holds NaN or infinity"),
+        (put("test_labels", np.array([{}] * 6)), "the file holds Python objects, which would have to be run"),
+    ],
+)
+def test_wrong_arrays_are_refused(tmp_path: Path, spoil: Any, what: str) -> None:
+    given = arrays()
+    spoil(given)
+    with pytest.raises(DataError) as caught:
+        load(tmp_path, given)
+    assert caught.value.problems[0].what == what
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"\x93NUMPY broken", b"text"])
+def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "set.npz").write_bytes(content)
+    with pytest.raises(DataError):
+        load_npz(NpzConfig(path="set.npz"), tmp_path)
+
+
+def test_a_file_that_is_cut_short_or_missing_is_refused(tmp_path: Path) -> None:
+    load(tmp_path, arrays())
+    path = tmp_path / "set.npz"
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(DataError):
+        load_npz(NpzConfig(path="set.npz"), tmp_path)
+    with pytest.raises(DataError, match="the file is missing"):
+        load_npz(NpzConfig(path="other.npz"), tmp_path)
