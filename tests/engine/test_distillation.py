@@ -7,9 +7,10 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers import DISTILL, PRUNE, paredown, small_spec, write_spec
+from helpers import DISTILL, FINETUNE, PRUNE, paredown, small_spec, write_spec
 
 from paredown import files
+from paredown.errors import ModelError
 from paredown.plan import DistillPlan
 
 ANY_LOSS = {"runtime": {"kind": "onnxruntime"}, "max_metric_drop": 1.0, "prefer": "size"}
@@ -157,10 +158,20 @@ def test_what_cannot_teach_is_refused_before_the_baseline_is_trained(tmp_path, c
     assert "epoch" not in done.stderr
 
 
+def test_what_cannot_be_compared_after_a_cut_is_refused_before_the_trainings_that_follow(runners, tmp_path):
+    flows = {"kind": "fsp", "taps": [{"student": "relu1"}, {"student": "relu2"}]}
+    spec = small_spec(steps=[PRUNE, FINETUNE, DISTILL | {"losses": [flows, {"kind": "hard_label"}]}], deploy=ANY_LOSS)
+    with pytest.raises(ModelError, match=r"steps\[2\]\.losses\[0\]"):
+        runners["torch"].run(spec, tmp_path)
+    assert len(files.read_json(tmp_path / "torch" / "seed-0" / "journal.json")["steps"]) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({}, "The uncompressed baseline teaches."),
+        ({"teacher": ZOO | {"width": 0.5}}, "The network `resnet20` at width 0.5 teaches"),
+        ({"student": STUDENT | {"width": 0.5}}, "The student is `resnet20` at width 0.5"),
         ({"teacher": ZOO}, "The network `resnet20` teaches. `resnet20` is trained for 1 epoch once"),
         ({"teacher": {"kind": "ensemble", "members": [{"kind": "baseline"}, {"kind": "onnx", "path": "t.onnx"}]}},
          "The mean of the outputs of the uncompressed baseline and the file t.onnx teaches."),
