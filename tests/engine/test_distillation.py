@@ -10,7 +10,7 @@ import pytest
 from helpers import DISTILL, FINETUNE, PRUNE, paredown, small_spec, write_spec
 
 from paredown import files
-from paredown.errors import ModelError
+from paredown.errors import ModelError, UnsupportedError
 from paredown.plan import DistillPlan
 
 ANY_LOSS = {"runtime": {"kind": "onnxruntime"}, "max_metric_drop": 1.0, "prefer": "size"}
@@ -156,6 +156,18 @@ def test_what_cannot_teach_is_refused_before_the_baseline_is_trained(tmp_path, c
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
     assert "epoch" not in done.stderr
+
+
+def test_mixed_precision_is_for_every_training_but_those_with_fake_quantization(runners, tmp_path):
+    trained = {"kind": "quantize", "mode": "qat", "activations": {"observer": {"kind": "moving_average"}}}
+    steps = [DISTILL, DISTILL | {"during": [trained]}]
+    spec = small_spec(steps=steps, deploy=ANY_LOSS, run={"threads": 1, "device": "cpu", "amp": True})
+    _, result, _ = runners["torch"].run(spec, tmp_path)
+    assert [step.evidence.get("precision") for step in result.steps] == ["bfloat16", None]
+    with pytest.raises(UnsupportedError, match="mixed precision on gpu alone"):
+        runners["paddle"].run(spec, tmp_path)
+    with pytest.raises(UnsupportedError, match="no mixed precision on a CPU"):
+        runners["paddle"].run(spec | {"run": {"amp": True}}, tmp_path)
 
 
 def test_what_cannot_be_compared_after_a_cut_is_refused_before_the_trainings_that_follow(runners, tmp_path):
