@@ -22,10 +22,7 @@ from settings import SEEDS, Backend, baseline_path, digest  # noqa: E402
 IS_SHORT = "BENCH_SHORT" in os.environ
 OUT = ROOT / "out" / ("bench-distillation-short" if IS_SHORT else "bench-distillation")
 VENV = ROOT / "out" / "bench-distillation" / "venv-torchdistill"
-ENVIRONMENT = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
-    "PAREDOWN_CACHE": str(OUT / "cache"),
-}
+ENVIRONMENT = {"PAREDOWN_CACHE": str(OUT / "cache")}
 """What every process of the benchmark sees."""
 
 Lane = Literal["torch", "paddle", "torchdistill"]

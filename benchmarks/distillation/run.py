@@ -26,6 +26,7 @@ from typing import Any
 import figure
 import report
 from cells import (
+    ENVIRONMENT,
     IS_SHORT,
     OUT,
     ROOT,
@@ -42,7 +43,7 @@ from cells import (
     teacher_path,
     trial,
 )
-from lanes import Job, answer, run
+from lanes import Job, Lanes
 from outcome import choose_weights, summarise, tried
 
 from paredown import files
@@ -54,6 +55,7 @@ HERE = Path(__file__).parent
 RESULTS = OUT if IS_SHORT else ROOT / "benchmarks" / "results"
 PICTURE = (OUT if IS_SHORT else ROOT / "docs" / "images") / "bench-distillation.svg"
 BACKENDS: tuple[Backend, Backend] = ("torch", "paddle")
+LANES = Lanes(OUT, ENVIRONMENT)
 CELLS_A_JOB = 6
 """So that both lanes end together, and importing a framework is a small part."""
 
@@ -73,7 +75,9 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     for backend in BACKENDS:
         if not _speed_path(backend).is_file():
-            files.write_json(_speed_path(backend), answer(Job(f"speed-{backend}", _command("speed.py", backend), [])))
+            files.write_json(
+                _speed_path(backend), LANES.answer(Job(f"speed-{backend}", _command("speed.py", backend), []))
+            )
     results = _write()
     print(report.render(results))
     print(f"{(time.monotonic() - start) / 60:.1f} minutes")
@@ -106,10 +110,10 @@ def _learn(cells: Sequence[Cell]) -> None:
         for backend in BACKENDS
         if cell.teacher.startswith(backend) and not teacher_path(backend, cell.seed, ".json").is_file()
     }
-    run([_job(backend, TEACHER, seed, ()) for backend, seed in sorted(needed)])
+    LANES.run([_job(backend, TEACHER, seed, ()) for backend, seed in sorted(needed)])
     if any(cell.lane == "torchdistill" for cell in missing):
         _make_environment()
-    run(_jobs(missing))
+    LANES.run(_jobs(missing))
 
 
 def _jobs(cells: Sequence[Cell]) -> list[Job]:

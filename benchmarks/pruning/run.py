@@ -7,50 +7,35 @@ docs/images/bench-pruning.svg; returns 1 when a bound is not kept.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import figure
 import table
+from lanes import Job, Lanes
 from settings import NETWORKS, OUT, ROOT, SEEDS, Backend, Cell, baseline_path, pilot, trial
 from summary import choose_scope, so_far, summarise
 
 from paredown import files
 
-LANES = 2
+LANES = Lanes(OUT)
 RESULTS = ROOT / "benchmarks" / "results"
 PICTURE = ROOT / "docs" / "images" / "bench-pruning.svg"
-_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One process: the cells of one backend, network and seed; without cells, the training of the baseline."""
-
-    backend: Backend
-    network: str
-    seed: int
-    cells: tuple[Cell, ...] = ()
 
 
 def main() -> int:
     """Runs what is missing and writes the results."""
     start = time.monotonic()
-    _run([Job("torch", network, seed) for seed in SEEDS for network in NETWORKS if not _trained(network, seed)])
+    LANES.run([_job("torch", network, seed) for seed in SEEDS for network in NETWORKS if not _trained(network, seed)])
     tried = pilot()
-    _run(_jobs(tried))
+    LANES.run(_jobs(tried))
     scope, validation = choose_scope([files.read_json(cell.path) for cell in tried])
     print(f"scope: {scope} {validation}")
     cells = trial(scope)
-    _run(_jobs(cells))
+    LANES.run(_jobs(cells))
     results = summarise([files.read_json(cell.path) for cell in cells], scope, validation)
     files.write_json(RESULTS / "pruning.json", results)
     files.write_text(RESULTS / "pruning.md", table.render(results))
@@ -78,35 +63,14 @@ def _jobs(cells: Sequence[Cell]) -> list[Job]:
     for cell in cells:
         if not cell.path.is_file():
             missing.setdefault((cell.backend, cell.network, cell.seed, cell.target), []).append(cell)
-    jobs = [Job(backend, network, seed, tuple(found)) for (backend, network, seed, _), found in missing.items()]
-    return sorted(jobs, key=lambda job: -sum(cell.target for cell in job.cells))
+    ordered = sorted(missing.items(), key=lambda one: -sum(cell.target for cell in one[1]))
+    return [_job(backend, network, seed, found) for (backend, network, seed, _), found in ordered]
 
 
-def _run(jobs: Sequence[Job]) -> None:
-    """Runs all jobs; one that fails is raised when the others are done, an interrupt at once."""
-    with ThreadPoolExecutor(LANES) as lanes:
-        running = [lanes.submit(_process, job) for job in jobs]
-        try:
-            wait(running)
-        except KeyboardInterrupt:
-            lanes.shutdown(wait=False, cancel_futures=True)
-            raise
-    for one in running:
-        one.result()
-
-
-def _process(job: Job) -> None:
-    """Runs one job in a process of its own; what frameworks have to say goes to a log."""
-    log = OUT / f"{job.backend}-{job.network}-seed{job.seed}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(Path(__file__).with_name("worker.py")), job.backend, job.network, str(job.seed)]
-    given: list[dict[str, Any]] = [asdict(cell) for cell in job.cells]
-    with log.open("a", encoding="utf-8") as errors:
-        done = subprocess.run(
-            command, input=json.dumps(given), stderr=errors, text=True, check=False, env={**os.environ, **_THREADS}
-        )
-    if done.returncode:
-        raise RuntimeError(f"{job.backend} {job.network} seed {job.seed} failed ({done.returncode}): see {log}")
+def _job(backend: Backend, network: str, seed: int, cells: Sequence[Cell] = ()) -> Job:
+    """One process: the cells of one backend, network and seed; without cells, the training of the baseline."""
+    command = (sys.executable, str(Path(__file__).with_name("worker.py")), backend, network, str(seed))
+    return Job(f"{backend}-{network}-seed{seed}", command, [asdict(cell) for cell in cells])
 
 
 if __name__ == "__main__":

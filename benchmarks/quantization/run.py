@@ -15,8 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,31 +37,14 @@ from cells import (
     during_training,
     work,
 )
+from lanes import ONE_THREAD, Job, Lanes
 from outcome import summarise
 
 from paredown import files
 
-LANES = 2
+LANES = Lanes(OUT)
 HERE = Path(__file__).parent
 RESULTS = ROOT / "benchmarks" / "results"
-_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One process: the cells of one lane, network and seed; without cells, the training of the baseline."""
-
-    lane: Lane
-    network: str
-    seed: int
-    cells: tuple[Cell, ...] = ()
-    command: tuple[str, ...] = ()
-    request: Any = field(default=None)
-
-    @property
-    def name(self) -> str:
-        """What the log is called."""
-        return f"{self.lane}-{self.network}-seed{self.seed}"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -75,13 +57,13 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     start = time.monotonic()
     missing = [(network, seed) for seed in SEEDS for network in NETWORKS if not baseline_path(network, seed).is_file()]
-    _run([_job("torch", network, seed, ()) for network, seed in missing])
-    _run(_jobs([cell for cell in cells if cell.lane != "openvino"]))
+    LANES.run([_job("torch", network, seed, ()) for network, seed in missing])
+    LANES.run(_jobs([cell for cell in cells if cell.lane != "openvino"]))
     nncf = [cell for cell in cells if cell.lane == "openvino"]
     if any(not cell.path.is_file() for cell in nncf):
         _make_environment()
-        _run(_sources(nncf))
-        _run(_jobs(nncf))
+        LANES.run(_sources(nncf))
+        LANES.run(_jobs(nncf))
     for network in SPEED_NETWORKS:
         if not _speed_path(network).is_file():
             _measure_speed(network)
@@ -122,9 +104,11 @@ def _sources(cells: Sequence[Cell]) -> list[Job]:
 
 
 def _job(lane: Lane, network: str, seed: int, cells: tuple[Cell, ...]) -> Job:
+    """One process: the cells of one lane, network and seed; without cells, the training of the baseline."""
+    name = f"{lane}-{network}-seed{seed}"
     if lane != "openvino":
         command = (sys.executable, str(HERE / "worker.py"), lane, network, str(seed))
-        return Job(lane, network, seed, cells, command, [asdict(cell) for cell in cells])
+        return Job(name, command, [asdict(cell) for cell in cells])
     source = work(network, seed, "torch")
     request = {
         "source": str(source),
@@ -139,37 +123,7 @@ def _job(lane: Lane, network: str, seed: int, cells: tuple[Cell, ...]) -> Job:
             for cell in cells
         ],
     }
-    return Job(lane, network, seed, cells, (str(VENV / "bin" / "python"), str(HERE / "by_nncf.py")), request)
-
-
-def _run(jobs: Sequence[Job]) -> None:
-    """Runs all jobs; one that fails is raised when the others are done, an interrupt at once."""
-    with ThreadPoolExecutor(LANES) as lanes:
-        running = [lanes.submit(_process, job) for job in jobs]
-        try:
-            wait(running)
-        except KeyboardInterrupt:
-            lanes.shutdown(wait=False, cancel_futures=True)
-            raise
-    for one in running:
-        one.result()
-
-
-def _process(job: Job) -> None:
-    """Runs one job in a process of its own; what frameworks have to say goes to a log."""
-    log = OUT / f"{job.name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as errors:
-        done = subprocess.run(
-            job.command,
-            input=json.dumps(job.request),
-            stderr=errors,
-            text=True,
-            check=False,
-            env={**os.environ, **_THREADS},
-        )
-    if done.returncode:
-        raise RuntimeError(f"{job.name} failed ({done.returncode}): see {log}")
+    return Job(name, (str(VENV / "bin" / "python"), str(HERE / "by_nncf.py")), request)
 
 
 def _make_environment() -> None:
@@ -194,7 +148,7 @@ def _measure_speed(network: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, **_THREADS},
+        env={**os.environ, **ONE_THREAD},
     )
     if done.returncode:
         raise RuntimeError(f"speed of {network} failed: {done.stderr[-2000:]}")

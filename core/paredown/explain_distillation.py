@@ -10,13 +10,15 @@ from paredown.spec.teachers import (
     TeacherConfig,
     ZooTeacher,
 )
+from paredown.spec.widths import at_width
 
 
 def explain_teaching(step: DistillStep) -> str:
     """Who teaches, what is kept, and which network learns."""
     sentences = []
     if step.student is not None:
-        sentences.append(f"The student is `{step.student.name}`, which takes the network's place from here on")
+        name = f"`{step.student.name}`{at_width(step.student.width)}"
+        sentences.append(f"The student is {name}, which takes the network's place from here on")
     sentences.append(_who(step))
     trained = [teacher for _, teacher in step.named_teachers() if isinstance(teacher, ZooTeacher) and teacher.train]
     for teacher in trained:
@@ -60,7 +62,7 @@ def _named(teacher: TeacherConfig, *, first: bool = False) -> str:
 
 def _single(teacher: TeacherConfig) -> str:
     if isinstance(teacher, ZooTeacher):
-        return f"the network `{teacher.name}`"
+        return f"the network `{teacher.name}`{at_width(teacher.width)}"
     if isinstance(teacher, ArtifactTeacher):
         return f"the network of the finished run {teacher.path}"
     return f"the file {teacher.path}" if isinstance(teacher, OnnxTeacher) else "the uncompressed baseline"

@@ -7,9 +7,10 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers import DISTILL, PRUNE, paredown, small_spec, write_spec
+from helpers import DISTILL, FINETUNE, PRUNE, paredown, small_spec, write_spec
 
 from paredown import files
+from paredown.errors import ModelError, UnsupportedError
 from paredown.plan import DistillPlan
 
 ANY_LOSS = {"runtime": {"kind": "onnxruntime"}, "max_metric_drop": 1.0, "prefer": "size"}
@@ -157,10 +158,32 @@ def test_what_cannot_teach_is_refused_before_the_baseline_is_trained(tmp_path, c
     assert "epoch" not in done.stderr
 
 
+def test_mixed_precision_is_for_every_training_but_those_with_fake_quantization(runners, tmp_path):
+    trained = {"kind": "quantize", "mode": "qat", "activations": {"observer": {"kind": "moving_average"}}}
+    steps = [DISTILL, DISTILL | {"during": [trained]}]
+    spec = small_spec(steps=steps, deploy=ANY_LOSS, run={"threads": 1, "device": "cpu", "amp": True})
+    _, result, _ = runners["torch"].run(spec, tmp_path)
+    assert [step.evidence.get("precision") for step in result.steps] == ["bfloat16", None]
+    with pytest.raises(UnsupportedError, match="mixed precision on gpu alone"):
+        runners["paddle"].run(spec, tmp_path)
+    with pytest.raises(UnsupportedError, match="no mixed precision on a CPU"):
+        runners["paddle"].run(spec | {"run": {"amp": True}}, tmp_path)
+
+
+def test_what_cannot_be_compared_after_a_cut_is_refused_before_the_trainings_that_follow(runners, tmp_path):
+    flows = {"kind": "fsp", "taps": [{"student": "relu1"}, {"student": "relu2"}]}
+    spec = small_spec(steps=[PRUNE, FINETUNE, DISTILL | {"losses": [flows, {"kind": "hard_label"}]}], deploy=ANY_LOSS)
+    with pytest.raises(ModelError, match=r"steps\[2\]\.losses\[0\]"):
+        runners["torch"].run(spec, tmp_path)
+    assert len(files.read_json(tmp_path / "torch" / "seed-0" / "journal.json")["steps"]) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({}, "The uncompressed baseline teaches."),
+        ({"teacher": ZOO | {"width": 0.5}}, "The network `resnet20` at width 0.5 teaches"),
+        ({"student": STUDENT | {"width": 0.5}}, "The student is `resnet20` at width 0.5"),
         ({"teacher": ZOO}, "The network `resnet20` teaches. `resnet20` is trained for 1 epoch once"),
         ({"teacher": {"kind": "ensemble", "members": [{"kind": "baseline"}, {"kind": "onnx", "path": "t.onnx"}]}},
          "The mean of the outputs of the uncompressed baseline and the file t.onnx teaches."),

@@ -15,13 +15,13 @@ from paredown.engine.networks import cache_directory
 from paredown.engine.stepping import StepInput
 from paredown.engine.teaching.preparing import prepare_lessons, require_lessons
 from paredown.engine.teaching.soft_labels import soft_labels
-from paredown.engine.teaching.teachers import make_teacher, require_classes
+from paredown.engine.teaching.teachers import _title, make_teacher, require_classes
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, BackendFailed, ModelError, UnsupportedError
 from paredown.manager import Manager
 from paredown.markers import hookimpl
 from paredown.spec.loader import load_spec
-from paredown.spec.teachers import ArtifactTeacher, BaselineTeacher, EnsembleTeacher, OnnxTeacher
+from paredown.spec.teachers import ArtifactTeacher, BaselineTeacher, EnsembleTeacher, OnnxTeacher, ZooTeacher
 
 TRAIN = {"epochs": 2, "batch_size": 32, "optimizer": {"kind": "sgd", "lr": 0.1}}
 TAPS = {
@@ -290,11 +290,19 @@ def test_channels_that_differ_are_projected_and_start_the_same_everywhere(bench,
     ids=["no projection", "flows", "one position"],
 )
 def test_what_a_loss_cannot_compare_is_refused_before_training(bench, tmp_path, loss):
-    with pytest.raises(ModelError) as caught:
-        lessons_of(bench(losses=[loss], teacher=zoo(tmp_path)))
-    (problem,) = caught.value.problems
-    assert problem.where == "steps[0].losses[0]"
-    assert problem.remedy
+    distillation = bench(losses=[loss], teacher=zoo(tmp_path))
+    for check in (lessons_of, require_lessons):
+        with pytest.raises(ModelError) as caught:
+            check(distillation)
+        (problem,) = caught.value.problems
+        assert problem.where == "steps[0].losses[0]"
+        assert problem.remedy
+
+
+def test_a_teacher_is_named_with_its_width(manager):
+    teacher = ZooTeacher(name="resnet20", width=0.5)
+    assert _title(teacher) == "zoo resnet20 at width 0.5"
+    assert _title(teacher.model_copy(update={"width": 1.0})) == "zoo resnet20"
 
 
 def test_weight_schedule_and_taps_are_no_options_of_a_planned_loss(bench, tmp_path):

@@ -28,7 +28,7 @@ from paredown.engine.teaching.preparing import require_lessons
 from paredown.engine.trust import Trust, require_trusted
 from paredown.engine.workbench import Report, Workbench, _silent
 from paredown.manager import Manager
-from paredown.plan import DistillPlan, QuantPlan
+from paredown.plan import DistillPlan, PrunePlan, QuantPlan
 from paredown.results import RunResult, StepRecord
 from paredown.spec.base import Frozen
 from paredown.spec.canonical import spec_hash
@@ -133,7 +133,7 @@ def _work(bench: Workbench, journal: Journal) -> tuple[Model, Model]:
     bench.require_fit()
     require_running(bench)
     require_matches(bench)
-    require_lessons(bench, len(journal.steps))
+    require_lessons(bench, len(journal.steps), cuts_of(journal.plans()))
     if journal.baseline is None:
         bench.report("stage", text="baseline")
         model, notes = prepare_baseline(bench)
@@ -168,6 +168,8 @@ def _take_steps(bench: Workbench, journal: Journal, model: Model) -> Model:
         seconds = round(time.monotonic() - began, 3)
         journal.finish_step(_record(bench, directory, index, kind, output, seconds))
         bench.manager.on_step_end(bench.backend, step, copy.deepcopy(output.evidence))
+        if isinstance(output.plan, PrunePlan) and replayable:
+            require_lessons(bench, index + 1, cuts_of(plans), features_alone=True)
     files.write_state(directory / WEIGHTS, bench.state(model))
     return model
 

@@ -6,12 +6,15 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name` (case aside), or None when none is near."""
+    """The known name most like `name` (case aside), or of its words' first letters; None when none is near."""
     from difflib import get_close_matches
 
     by_lower = {option.lower(): option for option in known}
     matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[matches[0]] if matches else None
+    if matches:
+        return by_lower[matches[0]]
+    words = name.lower().split("_")
+    return by_lower.get("".join(word[:1] for word in words)) if len(words) > 1 else None
 
 
 def listed(names: Iterable[str]) -> str:

@@ -55,6 +55,11 @@ def misfit(network: str, width: float, weights: str | None, known: Mapping[str, 
     return None
 
 
+def at_width(width: float) -> str:
+    """How a network's name goes on where its width is another than 1."""
+    return "" if width == 1 else f" at width {width:g}"
+
+
 def _remedy(network: str) -> str:
     if network.startswith(_NAMED_BY_WIDTH):
         return f"remove `width`: the widths of this family are variants with names of their own, as `{network}` is"

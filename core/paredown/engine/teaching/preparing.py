@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from paredown.algorithms.initialization import draw
@@ -21,10 +23,10 @@ from paredown.engine.teaching.taps import (
 )
 from paredown.engine.teaching.teachers import Teacher, check_teacher, make_teacher, require_outputs
 from paredown.engine.workbench import Workbench
-from paredown.plan import PlannedLoss
-from paredown.spec.base import ComponentConfig
+from paredown.plan import PlannedLoss, PrunePlan
+from paredown.spec.base import ComponentConfig, Frozen
 from paredown.spec.losses import HARD_LABEL, LossSchedule
-from paredown.spec.models import DistillStep
+from paredown.spec.models import DistillStep, FinetuneStep, PruneStep, QuantizeStep
 
 _NOT_OPTIONS = ("weight", "schedule", "taps", "projection")
 PEER_SEED = 7_919
@@ -58,23 +60,39 @@ def prepare_lessons(bench: Workbench, step: DistillStep, given: StepInput) -> Le
     return Lessons(losses, teacher.title, teacher=teacher.model, projections=projections)
 
 
-def require_lessons(bench: Workbench, finished: int = 0) -> None:
+def require_lessons(
+    bench: Workbench, finished: int = 0, cuts: Sequence[PrunePlan] = (), *, features_alone: bool = False
+) -> None:
     """Checks before any training what can be known then: teachers, their classes, names and ranks of taps.
+
+    Where no step in between cuts channels, the shapes that a loss compares are known as well. So this is asked again
+    after each cut, before the trainings that follow.
 
     Args:
         bench: The run.
         finished: How many steps are done, and need no check any more.
+        cuts: Of these steps, in order.
+        features_alone: Leaves out the distillations that compare no features.
 
     Raises:
         ModelError, ArtifactError, WeightsError, UnsupportedError: As `prepare_lessons`.
     """
     for index, step in enumerate(bench.spec.steps):
-        if index >= finished and isinstance(step, DistillStep):
-            model = bench.build(source=student_source(bench.spec, index + 1))
-            _require_teachable(bench, step, model, f"steps[{index}]")
+        if index < finished or not isinstance(step, DistillStep):
+            continue
+        if not features_alone or any(True for _ in tapped(step.losses)):
+            model = bench.build(tuple(cuts), source=student_source(bench.spec, index + 1))
+            keeps_shapes = all(_keeps_shapes(between) for between in bench.spec.steps[finished:index])
+            _require_teachable(bench, step, model, f"steps[{index}]", keeps_shapes=keeps_shapes)
 
 
-def _require_teachable(bench: Workbench, step: DistillStep, model: Model, place: str) -> None:
+def _keeps_shapes(step: Frozen) -> bool:
+    if isinstance(step, PruneStep):
+        return step.granularity != "channel"
+    return isinstance(step, FinetuneStep | DistillStep | QuantizeStep)
+
+
+def _require_teachable(bench: Workbench, step: DistillStep, model: Model, place: str, *, keeps_shapes: bool) -> None:
     if step.soft_labels == "cache":
         require_repeatable(bench, place)
     teacher: Teacher | None = None
@@ -84,7 +102,10 @@ def _require_teachable(bench: Workbench, step: DistillStep, model: Model, place:
             require_outputs(bench, teacher, _output_shape(bench, model), f"{place}.teacher")
     if any(True for _ in tapped(step.losses)):
         taught = model if teacher is None else teacher.model
-        require_layers(step.losses, Networks(bench.taps(model), bench.taps(taught)), place)
+        networks = Networks(bench.taps(model), bench.taps(taught))
+        require_layers(step.losses, networks, place)
+        if keeps_shapes:
+            require_comparable(bench, planned_losses(step.losses, networks), networks, place)
 
 
 def needs_outputs(bench: Workbench, step: DistillStep) -> bool:

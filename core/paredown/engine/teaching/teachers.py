@@ -26,6 +26,7 @@ from paredown.spec.teachers import (
     ZooTeacher,
     is_trained,
 )
+from paredown.spec.widths import at_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def _recipe(bench: Workbench, config: ZooTeacher) -> Recipe:
 
 
 def _title(config: ZooTeacher) -> str:
-    return f"zoo {config.name}"
+    return f"zoo {config.name}{at_width(config.width)}"
 
 
 def _of_network(bench: Workbench, model: Model, title: str) -> Teacher:
