@@ -67,7 +67,7 @@ $(VENV)/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
 	@echo "installing (PyTorch and PaddlePaddle: about 6 GB the first time)"
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -e ".[all,openvino,testing]"
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -e ".[all,openvino,timm,testing]"
 	@touch $@
 
 clean:

@@ -82,7 +82,7 @@ class Lesson:
         projections: Projections,
     ) -> torch.Tensor:
         """The sum of all terms."""
-        terms = []
+        terms: list[torch.Tensor] = []
         for index, (planned, implementation) in enumerate(zip(self.plan.losses, self.run.losses, strict=True)):
             given = _given(index, planned, student, teacher, projections)
             terms.append(weights[index] * implementation(*given, labels, planned.options))

@@ -51,7 +51,7 @@ def networks(manager: Manager) -> tuple[ZooNetwork, ...]:
         found.append(
             ZooNetwork(
                 name=name,
-                backends=tuple(holders),
+                backends=tuple(sorted(holders)),
                 tasks=tuple(told.get("tasks", ())),
                 input=tuple(told["input"]) if told else None,
                 classes=told.get("classes"),

@@ -28,4 +28,4 @@ def test_the_table_says_the_same_to_people(command):
     assert done.returncode == 0
     row = next(line for line in done.stdout.splitlines() if line.startswith("resnet18 "))
     assert row.split()[:6] == ["resnet18", "11.69", "M", "1.81", "G", "3x224x224"]
-    assert "torch, paddle" in row
+    assert "paddle, torch" in row

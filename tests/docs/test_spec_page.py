@@ -101,7 +101,7 @@ def test_everything_planned_is_listed_and_nothing_else():
         str(value).lower() if isinstance(value, bool) else str(value) for v in PLANNED_VALUES.values() for value in v
     }
     planned |= {field for fields in PLANNED_FIELDS.values() for field in fields}
-    assert listed == planned | {".pth", ".pt", ".pdparams"}
+    assert listed == planned
 
 
 def test_core_owns_what_the_page_says():

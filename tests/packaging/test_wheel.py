@@ -150,7 +150,7 @@ def test_without_a_framework_a_run_exits_with_3_and_says_the_command(alone, tmp_
 
 def test_all_extras_resolve_together(wheel, tmp_path):
     requirements = tmp_path / "requirements.in"
-    requirements.write_text(f"paredown[all,openvino,testing] @ {wheel.as_uri()}\n")
+    requirements.write_text(f"paredown[all,openvino,timm,testing] @ {wheel.as_uri()}\n")
     done = subprocess.run(
         ["uv", "pip", "compile", "--quiet", "--no-header", "--python", sys.executable, str(requirements)],
         capture_output=True,

@@ -7,14 +7,16 @@ import sys
 import numpy as np
 import pytest
 
-from paredown.contracts import RunContext
+from paredown.contracts import ModelSource, RunContext
 from paredown.engine.baseline import prepare_baseline
+from paredown.engine.preflight import problems
 from paredown.engine.sources import require_running
 from paredown.engine.trust import trusting
 from paredown.engine.workbench import Workbench
 from paredown.errors import ModelError
 from paredown.manager import Manager
 from paredown.spec.loader import load_spec
+from paredown_torch import plugin
 
 NETWORKS = """
 from torch import nn
@@ -78,3 +80,47 @@ def test_what_the_spec_says_of_the_network_is_checked_before_any_training(bench,
     with pytest.raises(ModelError) as caught:
         require_running(bench(options=options))
     assert what in str(caught.value)
+
+
+def timm_spec(**model):
+    return {
+        "version": 1,
+        "name": "timm",
+        "task": {"kind": "classification"},
+        "data": {"kind": "digits", "limit": 64},
+        "model": {"kind": "timm", "name": "resnet10t", "in_channels": 1, "input_size": [8, 8]} | model,
+        "baseline": {"epochs": 1},
+        "deploy": {"runtime": {"kind": "onnxruntime"}},
+    }
+
+
+def test_a_network_of_timm_is_built_and_its_coupled_channels_are_found(core_groups, random_plan):
+    pytest.importorskip("timm", reason="the extra `timm` is not installed")
+    run = RunContext(device="cpu")
+    model = plugin.load_model("torch", ModelSource("resnet10t", 10, 3, (32, 32), kind="timm"), run)
+    groups = core_groups(model)
+    assert groups.groups
+    before = sum(values.size for values in plugin.save("torch", model).values())
+    plugin.prune("torch", model, random_plan(groups.groups))
+    assert sum(values.size for values in plugin.save("torch", model).values()) < 0.7 * before
+    assert plugin.evaluate("torch", model, np.zeros((2, 3, 32, 32), np.float32)).shape == (2, 10)
+
+
+def test_a_transformer_of_timm_is_built_for_the_specs_images():
+    pytest.importorskip("timm", reason="the extra `timm` is not installed")
+    run = RunContext(device="cpu")
+    model = plugin.load_model("torch", ModelSource("vit_tiny_patch16_224", 10, 1, (32, 48), kind="timm"), run)
+    assert plugin.evaluate("torch", model, np.zeros((2, 1, 32, 48), np.float32)).shape == (2, 10)
+
+
+def test_a_name_that_timm_does_not_know_is_told_with_the_nearest():
+    pytest.importorskip("timm", reason="the extra `timm` is not installed")
+    with pytest.raises(ModelError, match="no network of this name") as caught:
+        plugin.load_model("torch", ModelSource("resnet19", 10, 3, (32, 32), kind="timm"), RunContext(device="cpu"))
+    assert caught.value.problems[0].remedy == "did you mean resnet18?"
+
+
+def test_without_timm_the_spec_is_refused_before_work_starts_with_the_command(manager, monkeypatch):
+    monkeypatch.setattr("paredown.engine.preflight.not_installed", lambda distributions: tuple(distributions))
+    (problem,) = problems(manager, load_spec(timm_spec(), manager.registry), "torch")
+    assert problem == '`timm` needs `timm`: pip install "paredown[timm]"'

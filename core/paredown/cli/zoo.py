@@ -9,8 +9,9 @@ from paredown.manager import Manager
 from paredown.zoo import ZooNetwork, networks
 
 _NOTE = (
-    "twin: held by several backends, parameter by parameter, under one name. width: the factors of its channels that it"
-    " takes. Networks of one's own (`kind: builder`) and of timm are built too: see docs/networks.md."
+    "MACs: of convolutions and Linear layers. twin: held by several backends, parameter by parameter, under one name."
+    " width: the factors of its channels that it takes. Networks of one's own (`kind: builder`) and of timm are built"
+    " too: see docs/own_networks.md."
 )
 
 

@@ -133,9 +133,10 @@ def _with_own_ends(source: ModelSource, published: State, drawn: dict[str, Array
 
 def _content_key(bench: Workbench, state: State, source: ModelSource, training: BaselineConfig) -> str:
     """Everything that the trained weights depend on: code, data, start, recipe, seed, device, threads."""
+    info = bench.manager.registry.backends[bench.backend]
     content: dict[str, Any] = {
         "paredown": version("paredown"),
-        "versions": versions(bench.manager.registry.backends[bench.backend].distributions),
+        "versions": versions([*info.distributions, *info.libraries.get(source.kind, ())]),
         "backend": bench.backend,
         "source": [source.name, source.num_classes, source.in_channels, *source.input_size],
         "code": [source.kind, source.content],

@@ -70,7 +70,8 @@ def run_one(
     bench = Workbench(manager, backend, spec, context, report, trust)
     if fresh:
         files.remove_directory(directory)
-    distributions = manager.registry.backends[backend].distributions
+    info = manager.registry.backends[backend]
+    distributions = [*info.distributions, *info.libraries.get(bench.source.kind, ())]
     key = {
         "spec": work_hash(spec),
         "backend": backend,

@@ -15,7 +15,8 @@ name: quickstart
 task: {kind: classification}
 data: {kind: digits}
 
-# The network, by its name in the zoo. `weights: FILE.safetensors` or `weights: pretrained` replaces the drawn weights.
+# The network, by its name in the zoo (`paredown zoo`). `weights: FILE` (.safetensors, .pth, .pdparams) or `weights:
+# pretrained` replaces the drawn weights. A network of your own: {kind: builder, torch: "module:function"}.
 model: {kind: zoo, name: resnet20, num_classes: 10, in_channels: 1, input_size: [8, 8]}
 
 # How the uncompressed network is trained; `epochs: 0` takes the weights as they are.

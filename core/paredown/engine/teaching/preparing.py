@@ -105,7 +105,7 @@ def _require_teachable(bench: Workbench, step: DistillStep, model: Model, place:
         networks = Networks(bench.taps(model), bench.taps(taught))
         require_layers(step.losses, networks, place)
         if keeps_shapes:
-            require_comparable(bench, planned_losses(step.losses, networks), networks, place)
+            require_comparable(bench, planned_losses(bench, step.losses, networks), networks, place)
 
 
 def needs_outputs(bench: Workbench, step: DistillStep) -> bool:
