@@ -38,10 +38,9 @@ def test_channels_go_through_the_pyramid_and_the_shared_heads_alike(both):
     assert torch == paddle
     assert torch["left_whole"] == dict.fromkeys(HEADS, "its outputs are the network's")
     members = [{member["parameter"] for member in group["members"]} for group in torch["groups"]]
-    assert any({"lateral4.weight", "lateral8.weight", "smooth4.weight", "smooth8.weight"} <= own for own in members)
-    assert any(
-        {"smooth4.weight", "smooth8.weight", "class_tower.0.weight", "box_tower.0.weight"} <= own for own in members
-    )
+    smooth = {"smooth4.weight", "smooth8.weight"}
+    assert any({"lateral4.weight", "lateral8.weight", *smooth} <= own for own in members)
+    assert any({"class_tower.0.weight", "box_tower.0.weight", *smooth} <= own for own in members)
 
 
 def test_weights_and_the_gradients_of_the_detectors_loss_decide_alike(both):
