@@ -31,8 +31,6 @@ NAME = "paddle"
 
 LOSSES = (
     "hard_label",
-    "pixel_cross_entropy",
-    "binary_cross_entropy",
     "kl",
     "mse",
     "soft_cross_entropy",
@@ -44,6 +42,8 @@ LOSSES = (
     "fsp",
     "similarity",
     "rkd",
+    "pixel_cross_entropy",
+    "binary_cross_entropy",
 )
 
 

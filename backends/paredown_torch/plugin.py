@@ -32,8 +32,6 @@ NAME = "torch"
 
 LOSSES = (
     "hard_label",
-    "pixel_cross_entropy",
-    "binary_cross_entropy",
     "kl",
     "mse",
     "soft_cross_entropy",
@@ -45,6 +43,8 @@ LOSSES = (
     "fsp",
     "similarity",
     "rkd",
+    "pixel_cross_entropy",
+    "binary_cross_entropy",
 )
 
 
