@@ -31,9 +31,6 @@ NAME = "paddle"
 
 LOSSES = (
     "hard_label",
-    "fcos",
-    "pixel_cross_entropy",
-    "binary_cross_entropy",
     "kl",
     "mse",
     "soft_cross_entropy",
@@ -45,6 +42,9 @@ LOSSES = (
     "fsp",
     "similarity",
     "rkd",
+    "pixel_cross_entropy",
+    "binary_cross_entropy",
+    "fcos",
 )
 
 

@@ -58,7 +58,6 @@ def main(backend: str, out: Path) -> None:
     noise = layer_noise(graph, plan, lambda: iter([images]))
     facts = {
         "difference": require_equal_outputs(answers, bench.manager.evaluate(backend, whole, images), file),
-        "agreement": bench.task.agreement(answers, bench.manager.evaluate(backend, whole, images)),
         "noise": {one.layer: one.network for one in noise},
     }
     files.write_json(out / "facts.json", facts)

@@ -2,7 +2,7 @@
 
     python pixels.py BACKEND DIRECTORY
 
-DIRECTORY gets for each network a directory with its groups, two pruning plans, what the cut left, the quantization
+DIRECTORY gets for each network a directory with its groups, pruning plans, what the cut left, the quantization
 plan, the ONNX files, and outputs as `.npy`.
 """
 
@@ -24,7 +24,7 @@ from paredown.manager import Manager
 from paredown.spec.models import PruneStep
 from paredown.twins import PIXELS
 
-DECIDED = (CARRIED_OUT, "taylor")
+DECIDED = {"unet": (CARRIED_OUT, "taylor"), "lraspp_mobilenet_v3_small": (CARRIED_OUT,)}
 
 
 def main(backend: str, out: Path) -> None:
@@ -41,7 +41,7 @@ def main(backend: str, out: Path) -> None:
         files.write_json(directory / "groups.json", {"groups": groups, "left_whole": dict(found.left_whole)})
         plans = {}
         for pruning_name, step in zip(PRUNINGS, bench.spec.steps, strict=False):
-            if pruning_name in DECIDED:
+            if pruning_name in DECIDED[name]:
                 assert isinstance(step, PruneStep)
                 plans[pruning_name] = pruning.decide(bench, step, model, state, found).plan
                 plan = plans[pruning_name].model_dump(mode="json")

@@ -72,9 +72,7 @@ def test_the_file_answers_as_the_framework_and_int8_as_it_was_simulated(both):
         # A value on a rounding edge may fall either way, and is one step of a scale off then.
         assert np.abs(torch[name] - paddle[name]).max() <= 0.05 * np.abs(torch[name]).max()
     for directory in both:
-        facts = read_json(directory / "facts.json")
-        assert facts["difference"] <= 1e-4
-        assert facts["agreement"] >= 0.99
+        assert read_json(directory / "facts.json")["difference"] <= 1e-4
 
 
 def test_the_noise_of_a_layer_is_that_on_the_output_which_it_hurts_most(both):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
-from paredown.testing import CriterionConformance, DataConformance, ObserverConformance
+from paredown.testing import CriterionConformance, DataConformance, ObserverConformance, TaskConformance
 from paredown_vision.fashion_mnist import DEBIAN_DIRECTORY
 
 
@@ -43,3 +44,27 @@ class TestDigitScenesAsClassMaps(DataConformance):
 class TestDigitScenesAsObjects(DataConformance):
     name = "digit_scenes"
     options: ClassVar = {"target": "instance_segmentation", "count": _FEW}
+
+
+class TestClassification(TaskConformance):
+    name = "classification"
+
+
+class TestMultiLabelClassification(TaskConformance):
+    name = "multi_label_classification"
+
+    @pytest.fixture
+    def labels(self):
+        return np.random.default_rng(1).integers(0, 2, (12, 5))
+
+
+class TestSemanticSegmentation(TaskConformance):
+    name = "semantic_segmentation"
+
+    @pytest.fixture
+    def outputs(self):
+        return np.random.default_rng(0).standard_normal((12, 5, 4, 3)).astype(np.float32)
+
+    @pytest.fixture
+    def labels(self):
+        return np.where(np.arange(144) % 7, np.arange(144) % 5, 255).reshape(12, 4, 3)
