@@ -15,6 +15,8 @@ from paredown.algorithms import losses
 
 OPTIONS = {
     "hard_label": {},
+    "pixel_cross_entropy": {},
+    "binary_cross_entropy": {},
     "kl": {"temperature": 3.0},
     "mse": {},
     "soft_cross_entropy": {"temperature": 3.0},
@@ -31,7 +33,9 @@ ON_OUTPUTS = ("hard_label", "kl", "mse", "soft_cross_entropy", "dkd", "dist")
 ON_FEATURES = ("feature_l2", "attention", "cwd", "fsp", "similarity", "rkd")
 OF_ANY_CHANNELS = ("attention", "similarity", "rkd")
 OF_POSITIONS = ("attention", "cwd")
-NOT_ZERO_BETWEEN_EQUALS = ("hard_label", "soft_cross_entropy")
+ON_LABELS = ("pixel_cross_entropy", "binary_cross_entropy")
+ON_PIXELS = ("kl", "mse", "soft_cross_entropy")
+NOT_ZERO_BETWEEN_EQUALS = ("hard_label", "soft_cross_entropy", *ON_LABELS)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def reference_gradient(case: Case, step: float = 1e-5) -> list[np.ndarray]:
 
 def student_arrays(case: Case) -> list[np.ndarray]:
     """The arrays of the student: the logits, or the maps."""
-    return [case.student] if case.loss in ON_OUTPUTS else list(case.student)
+    return list(case.student) if case.loss in ON_FEATURES else [case.student]
 
 
 def _differences(value: Callable[[], float], values: np.ndarray, step: float) -> np.ndarray:
@@ -90,6 +94,20 @@ def _maps(name: str, loss: str, student: list[tuple[int, ...]], teacher: list[tu
     return Case(name, loss, *arrays, random.integers(0, 3, student[0][0]), OPTIONS[loss])
 
 
+def _pixels(name: str, loss: str, shape: tuple[int, ...], size: float = 2.0, ignored: float = 0.3) -> Case:
+    random = np.random.default_rng(len(name) + shape[1])
+    student, teacher = random.normal(0, size, (2, *shape))
+    places = (shape[0], *shape[2:])
+    labels = np.where(random.random(places) < ignored, 255, random.integers(0, shape[1], places))
+    return Case(name, loss, student, teacher, labels, OPTIONS[loss])
+
+
+def _several(name: str, batch: int, classes: int, size: float = 2.0) -> Case:
+    random = np.random.default_rng(batch + classes)
+    labels = random.integers(0, 2, (batch, classes))
+    return Case(name, "binary_cross_entropy", random.normal(0, size, (batch, classes)), None, labels)
+
+
 def _map_cases(loss: str) -> list[Case]:
     alike = [(3, 3, 2, 3), (3, 2, 2, 2)]
     cases = [
@@ -115,6 +133,14 @@ CASES = [
     *(_logits("batch of one", loss, 1, 4) for loss in ON_OUTPUTS),
     *(_logits("two classes", loss, 3, 2) for loss in ON_OUTPUTS),
     *(_logits("sure", loss, 4, 3, size=30.0) for loss in ON_OUTPUTS),
+    *(_pixels("pixels", loss, (2, 3, 2, 4)) for loss in (*ON_PIXELS, "pixel_cross_entropy")),
+    *(_pixels("pixels of one image", loss, (1, 4, 3, 2)) for loss in (*ON_PIXELS, "pixel_cross_entropy")),
+    _pixels("every pixel counts", "pixel_cross_entropy", (2, 3, 2, 2), ignored=0.0),
+    _pixels("no pixel counts", "pixel_cross_entropy", (2, 3, 2, 2), ignored=1.0),
+    _pixels("sure", "pixel_cross_entropy", (2, 3, 2, 2), size=15.0),
+    _several("classes", 4, 5),
+    _several("one class", 3, 1),
+    _several("sure", 3, 4, size=30.0),
     *(case for loss in ON_FEATURES for case in _map_cases(loss)),
 ]
 

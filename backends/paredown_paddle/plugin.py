@@ -22,7 +22,7 @@ from paredown.contracts import (
 )
 from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
-from paredown.twins import OWN, SHARED, WIDTHS
+from paredown.twins import OWN, PIXELS, SHARED, WIDTHS, outputs_of
 
 if TYPE_CHECKING:
     from paredown.contracts import FloatArray
@@ -31,6 +31,8 @@ NAME = "paddle"
 
 LOSSES = (
     "hard_label",
+    "pixel_cross_entropy",
+    "binary_cross_entropy",
     "kl",
     "mse",
     "soft_cross_entropy",
@@ -53,10 +55,11 @@ def register_backend() -> BackendInfo:
         title="PaddlePaddle",
         distributions=("paddlepaddle", "paddleslim", "paddle2onnx"),
         install='pip install "paredown[paddle]"',
-        models=(*OWN, *SHARED),
+        models=(*OWN, *SHARED, *PIXELS),
         base_class=("paddle.nn", "Layer"),
         formats=("paddle", "paddle_old_ir"),
         widths=WIDTHS,
+        outputs=outputs_of(PIXELS),
     )
 
 

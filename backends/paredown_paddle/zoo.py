@@ -10,18 +10,22 @@ from typing import Any
 
 from paredown.contracts import ModelSource
 from paredown.errors import ModelError
-from paredown.twins import OWN, SHARED, require_width
+from paredown.twins import OWN, PIXELS, SHARED, require_width
 from paredown_paddle.framework import paddle
+from paredown_paddle.lraspp import LrasppSmall
 from paredown_paddle.mobilenet import MobileNetV2Small
 from paredown_paddle.names import Origin, has_tensors, set_origin
 from paredown_paddle.replace import replace_layer
 from paredown_paddle.twins import Cnn, ResNet20
+from paredown_paddle.unet import UNet
 
 _OWN: dict[str, Callable[[int, int, float], Any]] = {
     "resnet20": ResNet20,
     "cnn": Cnn,
     "mobilenet_v2_small": MobileNetV2Small,
+    "unet": UNet,
 }
+NAMES = (*OWN, *SHARED, *PIXELS)
 _BY_POSITION = ("mobilenet_v1", "mobilenet_v3_small", "mobilenet_v3_large", "densenet121", "shufflenet_v2_x1_0")
 
 
@@ -31,19 +35,19 @@ def build(source: ModelSource, seed: int) -> Any:
     Raises:
         ModelError: When the zoo has no network of that name, or not at that width.
     """
-    if source.name in (*OWN, *SHARED):
+    if source.name in NAMES:
         require_width(source.name, source.width, is_pretrained=source.pretrained)
     if source.name in _OWN:
         model = _OWN[source.name](source.num_classes, source.in_channels, source.width)
-    elif source.name in SHARED:
+    elif source.name in NAMES:
         model = _vision(source)
     else:
-        near = difflib.get_close_matches(source.name, [*OWN, *SHARED], n=1)
+        near = difflib.get_close_matches(source.name, NAMES, n=1)
         raise ModelError(
             "the Paddle backend has no network of that name",
             where="model.name",
             value=source.name,
-            expected="one of " + ", ".join([*OWN, *SHARED]),
+            expected="one of " + ", ".join(NAMES),
             remedy=f"did you mean {near[0]}?" if near else "choose one of the names above",
         )
     set_origin(model, Origin(seed, _neutral_layers(source.name, model)))
@@ -63,7 +67,9 @@ def _vision(source: ModelSource) -> Any:
     options: dict[str, Any] = {"num_classes": source.num_classes}
     if source.width != 1:
         options["scale"] = source.width
-    if name == "vgg11_bn":
+    if name == "lraspp_mobilenet_v3_small":
+        model = LrasppSmall(source.num_classes)
+    elif name == "vgg11_bn":
         model = paddle.vision.models.vgg11(batch_norm=True, **options)
     else:
         model = getattr(paddle.vision.models, name)(**options)
@@ -78,9 +84,16 @@ def _vision(source: ModelSource) -> Any:
 
 def _neutral_layers(name: str, model: Any) -> dict[str, str]:
     """Own layer path to neutral name for the networks whose names differ: the n-th layer is torch's n-th."""
-    if name not in _BY_POSITION:
-        return {}
-    text = (resources.files("paredown_paddle") / "layer_names.json").read_text(encoding="utf-8")
-    neutral = json.loads(text)[name]
     own = [path for path, layer in model.named_sublayers() if has_tensors(layer)]
-    return dict(zip(own, neutral, strict=True))
+    if name in _BY_POSITION:
+        return dict(zip(own, _torch_layers(name), strict=True))
+    if name == "lraspp_mobilenet_v3_small":
+        features = [layer for layer in _torch_layers("mobilenet_v3_small") if layer.startswith("features.")]
+        return dict(zip(own, (layer.replace("features", "backbone", 1) for layer in features), strict=False))
+    return {}
+
+
+def _torch_layers(name: str) -> list[str]:
+    text = (resources.files("paredown_paddle") / "layer_names.json").read_text(encoding="utf-8")
+    layers: list[str] = json.loads(text)[name]
+    return layers

@@ -33,18 +33,20 @@ def load_model(source: ModelSource, run: RunContext) -> nn.Module:
 
 
 def _build(source: ModelSource) -> nn.Module:
-    from paredown_torch.zoo import twins, vision
+    from paredown_torch.zoo import segmentation, twins, vision
 
     if source.name in NAMES:
         require_width(source.name, source.width, is_pretrained=source.pretrained)
+    if source.pretrained and source.name in (*twins.BUILDERS, *segmentation.BUILDERS):
+        raise WeightsError(
+            f"there are no pretrained weights of {source.name} for any classes",
+            where="model.weights",
+            value="pretrained",
+            remedy="give a safetensors file, or leave `weights` out to draw them from the seed",
+        )
+    if source.name in segmentation.BUILDERS:
+        return segmentation.build(source)
     if source.name in twins.BUILDERS:
-        if source.pretrained:
-            raise WeightsError(
-                f"nobody publishes pretrained weights of {source.name}",
-                where="model.weights",
-                value="pretrained",
-                remedy="give a safetensors file, or leave `weights` out to draw them from the seed",
-            )
         return twins.BUILDERS[source.name](source.num_classes, source.in_channels, source.width)
     if source.name in NAMES:
         return vision.build(source)

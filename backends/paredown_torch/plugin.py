@@ -22,7 +22,7 @@ from paredown.contracts import (
 )
 from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
-from paredown.twins import WIDTHS
+from paredown.twins import WIDTHS, outputs_of
 from paredown_torch.zoo import NAMES
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ NAME = "torch"
 
 LOSSES = (
     "hard_label",
+    "pixel_cross_entropy",
+    "binary_cross_entropy",
     "kl",
     "mse",
     "soft_cross_entropy",
@@ -58,6 +60,7 @@ def register_backend() -> BackendInfo:
         base_class=("torch.nn", "Module"),
         formats=("torch",),
         widths=WIDTHS,
+        outputs=outputs_of(NAMES),
     )
 
 

@@ -27,6 +27,7 @@ from paredown.spec.components import (
 )
 from paredown.spec.losses import (
     AttentionLoss,
+    BinaryCrossEntropyLoss,
     CwdLoss,
     DistLoss,
     DkdLoss,
@@ -35,6 +36,7 @@ from paredown.spec.losses import (
     HardLabelLoss,
     KlLoss,
     MseLoss,
+    PixelCrossEntropyLoss,
     RkdLoss,
     SimilarityLoss,
     SoftCrossEntropyLoss,
@@ -83,6 +85,20 @@ _CORRECTIONS = (
 _COMPARING = "paredown.algorithms.losses"
 _LOSSES = (
     Component("distill_loss", "hard_label", f"{_COMPARING}:hard_label", HardLabelLoss, reads="labels"),
+    Component(
+        "distill_loss",
+        "pixel_cross_entropy",
+        f"{_COMPARING}:pixel_cross_entropy",
+        PixelCrossEntropyLoss,
+        reads="labels",
+    ),
+    Component(
+        "distill_loss",
+        "binary_cross_entropy",
+        f"{_COMPARING}:binary_cross_entropy",
+        BinaryCrossEntropyLoss,
+        reads="labels",
+    ),
     Component("distill_loss", "kl", f"{_COMPARING}:kl", KlLoss),
     Component("distill_loss", "mse", f"{_COMPARING}:mse", MseLoss),
     Component("distill_loss", "soft_cross_entropy", f"{_COMPARING}:soft_cross_entropy", SoftCrossEntropyLoss),

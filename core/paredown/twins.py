@@ -24,6 +24,12 @@ SHARED = (
 )
 """Networks that `torchvision.models` and `paddle.vision.models` share; on torch `mobilenet_v1` is our own."""
 
+PIXELS = ("unet", "lraspp_mobilenet_v3_small")
+"""Networks that return a class for each pixel, on both backends; `unet` is of our own."""
+
+TORCH_PIXELS = ("lraspp_mobilenet_v3_large", "fcn_resnet50", "deeplabv3_resnet50")
+"""Networks of torchvision that return a class for each pixel, which Paddle does not hold."""
+
 TORCH_ONLY = (
     "efficientnet_b0",
     "vit_b_16",
@@ -38,6 +44,7 @@ WIDTHS = {
     "resnet20": 0.0,
     "cnn": 0.0,
     "mobilenet_v2_small": 0.0,
+    "unet": 0.0,
     "mobilenet_v1": 0.03125,
     "mobilenet_v2": 0.0,
     "mobilenet_v3_small": 0.15,
@@ -45,6 +52,15 @@ WIDTHS = {
 }
 """Networks that both backends build at other widths than 1, with the smallest: below it a layer of `mobilenet_v1` has
 no channels left, and blocks of `mobilenet_v3` widen nothing and lose their first convolution."""
+
+
+UNET_CHANNELS = (16, 32, 64, 128)
+"""The channels of `unet` at each size of its maps, at width 1."""
+
+
+def outputs_of(names: tuple[str, ...]) -> dict[str, str]:
+    """What those of the networks return that return no `classes`, as a backend announces it."""
+    return {name: "pixels" for name in names if name in (*PIXELS, *TORCH_PIXELS)}
 
 
 def require_width(network: str, width: float, *, is_pretrained: bool) -> None:

@@ -1,1 +1,1 @@
-"""What image classification needs, through the public hooks: the task, and two real datasets."""
+"""What vision needs, through the public hooks: tasks, and two real datasets."""

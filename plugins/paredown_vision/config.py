@@ -1,4 +1,4 @@
-"""The options of the datasets and the task."""
+"""The options of the datasets and the tasks."""
 
 from __future__ import annotations
 
@@ -45,6 +45,18 @@ class FashionMnistConfig(DataConfig):
 
 
 class ClassificationConfig(ComponentConfig):
-    """One class an image; the metric is top-1 accuracy."""
+    """One class an image; the metrics are top-1 accuracy and, for more than five classes, top-5 accuracy."""
 
     kind: Literal["classification"] = "classification"
+
+
+class MultiLabelClassificationConfig(ComponentConfig):
+    """Any number of classes an image; the metric is mean average precision over the classes."""
+
+    kind: Literal["multi_label_classification"] = "multi_label_classification"
+
+
+class SemanticSegmentationConfig(ComponentConfig):
+    """One class a pixel; the metrics are mean intersection over union and pixel accuracy."""
+
+    kind: Literal["semantic_segmentation"] = "semantic_segmentation"

@@ -1,10 +1,16 @@
-"""The entry point: registers the task and the datasets by name."""
+"""The entry point: registers the tasks and the datasets by name."""
 
 from __future__ import annotations
 
 from paredown.contracts import Component
 from paredown.markers import hookimpl
-from paredown_vision.config import ClassificationConfig, DigitsConfig, FashionMnistConfig
+from paredown_vision.config import (
+    ClassificationConfig,
+    DigitsConfig,
+    FashionMnistConfig,
+    MultiLabelClassificationConfig,
+    SemanticSegmentationConfig,
+)
 from paredown_vision.dataset_configs import (
     CocoConfig,
     DigitScenesConfig,
@@ -18,9 +24,26 @@ _INSTALL = 'pip install "paredown[vision]"'
 
 @hookimpl
 def register_components() -> list[Component]:
-    """The classification task and the datasets."""
+    """The tasks and the datasets."""
     return [
         Component("task", "classification", "paredown_vision.classification:Classification", ClassificationConfig),
+        Component(
+            "task",
+            "multi_label_classification",
+            "paredown_vision.multi_label_classification:MultiLabelClassification",
+            MultiLabelClassificationConfig,
+            loss="binary_cross_entropy",
+            output_losses=("mse",),
+        ),
+        Component(
+            "task",
+            "semantic_segmentation",
+            "paredown_vision.semantic_segmentation:SemanticSegmentation",
+            SemanticSegmentationConfig,
+            loss="pixel_cross_entropy",
+            outputs="pixels",
+            output_losses=("kl", "mse", "soft_cross_entropy"),
+        ),
         Component("data", "digits", "paredown_vision.digits:load_digits", DigitsConfig),
         Component("data", "fashion_mnist", "paredown_vision.fashion_mnist:load_fashion_mnist", FashionMnistConfig),
         Component("data", "digit_scenes", "paredown_vision.digit_scenes:load_digit_scenes", DigitScenesConfig),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from loss_cases import CASES, ON_OUTPUTS, OPTIONS, POOR, reference, reference_gradient
+from loss_cases import CASES, ON_FEATURES, OPTIONS, POOR, reference, reference_gradient
 
 from paredown.algorithms.losses.pooling import average_pool
 from paredown.errors import ModelError
@@ -16,9 +16,9 @@ from paredown_torch.losses.pooling import to_smaller
 def computed(case, dtype=torch.float64):
     """The loss, and its gradients by the student's arrays."""
     convert = lambda values: torch.tensor(values, dtype=dtype)  # noqa: E731
-    if case.loss in ON_OUTPUTS:
+    if case.loss not in ON_FEATURES:
         student = convert(case.student).requires_grad_()
-        taught, leaves = convert(case.teacher), [student]
+        taught, leaves = None if case.teacher is None else convert(case.teacher), [student]
     else:
         student = leaves = [convert(values).requires_grad_() for values in case.student]
         taught = [convert(values) for values in case.teacher]

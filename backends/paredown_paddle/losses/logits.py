@@ -1,4 +1,7 @@
-"""Losses on the outputs of the student and the teacher: logits, [batch, classes]."""
+"""Losses on the outputs of the student and the teacher: logits, [batch, classes], or one class a pixel.
+
+`kl` and `soft_cross_entropy` take [batch, classes, height, width] besides: each pixel counts as an image.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,7 @@ def kl(student: Any, teacher: Any, labels: Any, options: Mapping[str, Any]) -> A
             remedy="use hard_label, or a step of kind distill",
         )
     temperature = float(options["temperature"])
+    student, teacher = rows(student), rows(teacher)
     return temperature**2 * divergence(log_softmax(student / temperature), log_softmax(teacher / temperature))
 
 
@@ -57,6 +61,7 @@ def soft_cross_entropy(student: Any, teacher: Any, labels: Any, options: Mapping
         options: `temperature`, greater than zero.
     """
     temperature = float(options["temperature"])
+    student, teacher = rows(student), rows(teacher)
     soft = log_softmax(teacher / temperature).exp()
     return -(temperature**2) * (soft * log_softmax(student / temperature)).sum(-1).mean()
 
@@ -95,6 +100,11 @@ def dist(student: Any, teacher: Any, labels: Any, options: Mapping[str, Any]) ->
 def divergence(log_student: Any, log_teacher: Any) -> Any:
     """KL(teacher || student) along the last axis, of logarithms of probabilities; the mean over all other axes."""
     return (log_teacher.exp() * (log_teacher - log_student)).sum(-1).mean()
+
+
+def rows(logits: Any) -> Any:
+    """Logits [batch, classes, ...] as [batch * positions, classes]: every position as an image of its own."""
+    return logits if logits.ndim == 2 else paddle.moveaxis(logits, 1, -1).reshape([-1, logits.shape[1]])
 
 
 def log_softmax(logits: Any) -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from paredown_torch.losses.features import attention, cwd, feature_l2
+from paredown_torch.losses.labels import binary_cross_entropy, pixel_cross_entropy
 from paredown_torch.losses.logits import dist, dkd, hard_label, kl, mse, soft_cross_entropy
 from paredown_torch.losses.relations import fsp, rkd, similarity
 
 __all__ = [
     "attention",
+    "binary_cross_entropy",
     "cwd",
     "dist",
     "dkd",
@@ -16,6 +18,7 @@ __all__ = [
     "hard_label",
     "kl",
     "mse",
+    "pixel_cross_entropy",
     "rkd",
     "similarity",
     "soft_cross_entropy",

@@ -1,4 +1,7 @@
-"""Losses on the outputs of the student and the teacher: logits, [batch, classes]."""
+"""Losses on the outputs of the student and the teacher: logits, [batch, classes], or one class a pixel.
+
+`kl` and `soft_cross_entropy` take [batch, classes, height, width] besides: each pixel counts as an image.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,7 @@ def kl(student: Tensor, teacher: Tensor | None, labels: Tensor, options: Mapping
     """
     assert teacher is not None, "the engine gives this loss a teacher"
     temperature = float(options["temperature"])
+    student, teacher = rows(student), rows(teacher)
     return temperature**2 * divergence(log_softmax(student / temperature), log_softmax(teacher / temperature))
 
 
@@ -60,6 +64,7 @@ def soft_cross_entropy(student: Tensor, teacher: Tensor, labels: Tensor, options
         options: `temperature`, greater than zero.
     """
     temperature = float(options["temperature"])
+    student, teacher = rows(student), rows(teacher)
     soft = log_softmax(teacher / temperature).exp()
     return -(temperature**2) * (soft * log_softmax(student / temperature)).sum(-1).mean()
 
@@ -98,6 +103,11 @@ def dist(student: Tensor, teacher: Tensor, labels: Tensor, options: Mapping[str,
 def divergence(log_student: Tensor, log_teacher: Tensor) -> Tensor:
     """KL(teacher || student) along the last axis, of logarithms of probabilities; the mean over all other axes."""
     return (log_teacher.exp() * (log_teacher - log_student)).sum(-1).mean()
+
+
+def rows(logits: Tensor) -> Tensor:
+    """Logits [batch, classes, ...] as [batch * positions, classes]: every position as an image of its own."""
+    return logits if logits.ndim == 2 else logits.movedim(1, -1).reshape(-1, logits.shape[1])
 
 
 def log_softmax(logits: Tensor) -> Tensor:

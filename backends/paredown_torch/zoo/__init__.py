@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from paredown.twins import OWN, SHARED, TORCH_ONLY
+from paredown.twins import OWN, PIXELS, SHARED, TORCH_ONLY, TORCH_PIXELS
 
-NAMES: tuple[str, ...] = OWN + SHARED + TORCH_ONLY
+NAMES: tuple[str, ...] = OWN + SHARED + PIXELS + TORCH_ONLY + TORCH_PIXELS

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from paredown.twins import scaled
 from paredown_torch.zoo.mobilenets import MobileNetV1, MobileNetV2Small
+from paredown_torch.zoo.unet import UNet
 
 
 class BasicBlock(nn.Module):
@@ -98,5 +99,6 @@ BUILDERS: dict[str, Callable[[int, int, float], nn.Module]] = {
     "cnn": Cnn,
     "mobilenet_v1": MobileNetV1,
     "mobilenet_v2_small": MobileNetV2Small,
+    "unet": UNet,
 }
 """By name; each takes the number of classes, of input channels, and the factor of its own channels."""

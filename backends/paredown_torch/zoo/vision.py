@@ -45,7 +45,7 @@ def build(source: ModelSource) -> nn.Module:
     else:
         model = models.get_model(source.name, weights=None, num_classes=source.num_classes, **options)
     if source.in_channels != 3:
-        _rebuild_stem(model, source.in_channels)
+        rebuild_stem(model, source.in_channels)
     return model
 
 
@@ -102,7 +102,8 @@ def _rebuild_head(model: nn.Module, num_classes: int) -> None:
     model.set_submodule(name, rebuilt)
 
 
-def _rebuild_stem(model: nn.Module, in_channels: int) -> None:
+def rebuild_stem(model: nn.Module, in_channels: int) -> None:
+    """Puts a first convolution for another number of input channels in the place of the network's."""
     name, stem = next((name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
     rebuilt = nn.Conv2d(
         in_channels,

@@ -1,7 +1,8 @@
 """Which tensors of the canonical graph are quantized, and the names of those places in the network.
 
 The choice follows what ONNX Runtime fuses into integer kernels: an activation function belongs to the layer before it,
-so the tensor between them stays in float; max pooling and flattening pass the integers of their input on.
+so the tensor between them stays in float; max pooling, flattening and the repeating of pixels pass the integers of
+their input on.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ INTEGER_OPERATORS = (*LAYERS, "Add", "AveragePool", "Concat", "GlobalAveragePool
 FUSED_ACTIVATIONS = ("Clip", "Relu")
 """Functions that quantizing after them carries out, because they only cut the range."""
 PASSING = ("Flatten", "MaxPool")
-"""Operators whose output takes the scale of their input."""
+"""Operators whose output takes the scale of their input; so does a Resize to the nearest pixels."""
+
+
+NEAREST = b"nearest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,11 @@ class Call:
     def bias(self) -> str | None:
         """The bias's initializer, if there is one."""
         return str(self.node.input[2]) if len(self.node.input) > 2 and self.node.input[2] else None
+
+
+def passes_on(node: onnx.NodeProto) -> bool:
+    """Whether every value that a node gives is one that it was given, so that the scale stays."""
+    return node.op_type in PASSING or (node.op_type == "Resize" and attributes(node).get("mode", NEAREST) == NEAREST)
 
 
 def layer_calls(graph: onnx.GraphProto, left: Collection[str] = ()) -> list[Call]:
@@ -88,7 +97,7 @@ def unquantizable(node: onnx.NodeProto, known: dict[str, onnx.TensorProto]) -> s
 def quantized_tensors(graph: onnx.GraphProto, left: Collection[str] = ()) -> list[str]:
     """Names of the tensors that are quantized, inputs first, in the graph's order; `left` are layers left in float.
 
-    Outputs of max pooling and flattening are not among them: they share their input's scale.
+    Outputs of what passes integers on are not among them: they share their input's scale.
     """
     known = constants(graph)
     made_by, read_by, outputs = producers(graph), consumers(graph), output_names(graph)
@@ -113,7 +122,7 @@ def quantized_tensors(graph: onnx.GraphProto, left: Collection[str] = ()) -> lis
         name
         for name in candidates
         if name not in outputs
-        and not (name in made_by and made_by[name].op_type in PASSING)
+        and not (name in made_by and passes_on(made_by[name]))
         and name in read_by
         and touches_integers(name)
         and not is_inside_fusion(name)
@@ -144,17 +153,17 @@ def places(graph: onnx.GraphProto, left: Collection[str] = ()) -> dict[str, tupl
 
 
 def source_of(graph: onnx.GraphProto, name: str) -> str:
-    """The tensor whose scale `name` takes: itself, or what flows into pooling and flattening before it."""
+    """The tensor whose scale `name` takes: itself, or what flows into what passes integers on before it."""
     made_by = producers(graph)
-    while name in made_by and made_by[name].op_type in PASSING:
+    while name in made_by and passes_on(made_by[name]):
         name = made_by[name].input[0]
     return name
 
 
 def _readers_through(name: str, read_by: dict[str, list[onnx.NodeProto]]) -> Iterator[onnx.NodeProto]:
-    """The nodes that read a tensor, at first hand or through pooling and flattening."""
+    """The nodes that read a tensor, at first hand or through what passes integers on."""
     for node in read_by.get(name, []):
-        if node.op_type in PASSING:
+        if passes_on(node):
             yield from _readers_through(node.output[0], read_by)
         else:
             yield node

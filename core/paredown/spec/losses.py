@@ -64,6 +64,18 @@ class HardLabelLoss(LossConfig):
     kind: Literal["hard_label"] = "hard_label"
 
 
+class PixelCrossEntropyLoss(LossConfig):
+    """Cross entropy with the labels of pixels, those of label 255 left out; what `hard_label` is for segmentation."""
+
+    kind: Literal["pixel_cross_entropy"] = "pixel_cross_entropy"
+
+
+class BinaryCrossEntropyLoss(LossConfig):
+    """Cross entropy of each class on its own; what `hard_label` is for several classes an image."""
+
+    kind: Literal["binary_cross_entropy"] = "binary_cross_entropy"
+
+
 class KlLoss(LossConfig):
     """KL divergence from the teacher's to the student's softened outputs, times T squared (Hinton et al., 2015)."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 PLANNED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
-    ("Spec", "task"): ("detection", "instance_segmentation", "semantic_segmentation"),
+    ("Spec", "task"): ("detection", "instance_segmentation"),
     ("ZooModel", "kind"): ("builder", "timm"),
 }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from paredown.algorithms.losses.features import attention, cwd, feature_l2
+from paredown.algorithms.losses.labels import binary_cross_entropy, pixel_cross_entropy
 from paredown.algorithms.losses.logits import dist, dkd, hard_label, kl, log_softmax, mse, soft_cross_entropy
 from paredown.algorithms.losses.relations import fsp, rkd, similarity
 
 __all__ = [
     "attention",
+    "binary_cross_entropy",
     "cwd",
     "dist",
     "dkd",
@@ -17,6 +19,7 @@ __all__ = [
     "kl",
     "log_softmax",
     "mse",
+    "pixel_cross_entropy",
     "rkd",
     "similarity",
     "soft_cross_entropy",

@@ -1,4 +1,7 @@
-"""Losses on the outputs of the student and the teacher: logits, [batch, classes]."""
+"""Losses on the outputs of the student and the teacher: logits, [batch, classes], or one class a pixel.
+
+`kl` and `soft_cross_entropy` take [batch, classes, height, width] besides: each pixel counts as an image.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,7 @@ def kl(student: FloatArray, teacher: FloatArray, labels: IntArray, options: Mapp
         options: `temperature`, greater than zero.
     """
     temperature = float(options["temperature"])
+    student, teacher = rows(student), rows(teacher)
     return temperature**2 * divergence(log_softmax(student / temperature), log_softmax(teacher / temperature))
 
 
@@ -67,6 +71,7 @@ def soft_cross_entropy(
         options: `temperature`, greater than zero.
     """
     temperature = float(options["temperature"])
+    student, teacher = rows(student), rows(teacher)
     soft = np.exp(log_softmax(teacher / temperature))
     return float(-(temperature**2) * np.mean(np.sum(soft * log_softmax(student / temperature), axis=1)))
 
@@ -111,6 +116,11 @@ def dist(student: FloatArray, teacher: FloatArray, labels: IntArray, options: Ma
 def divergence(log_student: FloatArray, log_teacher: FloatArray) -> float:
     """KL(teacher || student) along the last axis, of logarithms of probabilities; the mean over all other axes."""
     return float(np.mean(np.sum(np.exp(log_teacher) * (log_teacher - log_student), axis=-1)))
+
+
+def rows(logits: FloatArray) -> FloatArray:
+    """Logits [batch, classes, ...] as [batch * positions, classes]: every position as an image of its own."""
+    return logits if logits.ndim == 2 else np.moveaxis(logits, 1, -1).reshape(-1, logits.shape[1])
 
 
 def log_softmax(logits: FloatArray) -> FloatArray:

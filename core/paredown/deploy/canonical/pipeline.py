@@ -18,6 +18,7 @@ from paredown.deploy.canonical.layers import settle_layers
 from paredown.deploy.canonical.opset import check_operators, convert_opset
 from paredown.deploy.canonical.order import settle_order
 from paredown.deploy.canonical.pooling import settle_global_pooling
+from paredown.deploy.canonical.resizing import settle_resizing
 from paredown.deploy.canonical.shapes import settle_shapes
 from paredown.deploy.canonical.slim import slim
 from paredown.deploy.canonical.wrap import wrap
@@ -45,6 +46,7 @@ def canonicalize(model: onnx.ModelProto, names: Mapping[str, str], parameters: C
     lift_constants(canonical)
     name_initializers(canonical, names)
     drop_identities(canonical)
+    settle_resizing(canonical)
     settle_activations(canonical)
     settle_global_pooling(canonical)
     drop_pixel_pooling(canonical)

@@ -35,10 +35,11 @@ def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     graph = model.graph
     inputs = [_typed(v.name, v.type.tensor_type.elem_type, _one_image(v)) for v in graph.input]
     known = {value.name for value in inputs}
-    weights = [tensor for tensor in graph.initializer if tensor.data_type not in SIZES]
+    factors = {name for node in graph.node if node.op_type == "Resize" for name in node.input[1:]}
+    is_size = {t.name: t.data_type in SIZES or t.name in factors for t in graph.initializer}
+    sizes, weights = ([t for t in graph.initializer if is_size[t.name] == wanted] for wanted in (True, False))
     inputs += [_typed(t.name, t.data_type, tuple(t.dims)) for t in weights if t.name not in known]
     outputs = [helper.make_tensor_value_info(v.name, v.type.tensor_type.elem_type, None) for v in graph.output]
-    sizes = [tensor for tensor in graph.initializer if tensor.data_type in SIZES]
     bare = helper.make_graph(graph.node, "shapes", inputs, outputs, sizes)
     return helper.make_model(bare, opset_imports=model.opset_import, ir_version=model.ir_version)
 

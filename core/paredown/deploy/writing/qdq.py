@@ -6,7 +6,7 @@ import onnx
 
 from paredown.deploy.canonical.graph import array_of, consumers, output_names, producers
 from paredown.deploy.integer_biases import has_integer_bias
-from paredown.deploy.places import LAYERS, PASSING, layer_calls, places, source_of
+from paredown.deploy.places import LAYERS, layer_calls, passes_on, places, source_of
 from paredown.deploy.writing.activations import ActivationWriter, activation_bounds, stored
 from paredown.deploy.writing.biases import BiasWriter
 from paredown.deploy.writing.graph_file import GraphFile
@@ -93,19 +93,20 @@ class _Writer:
         self.file.copy(node, names)
 
     def _quantize_activation(self, name: str) -> None:
-        """QDQ after a tensor with a scale of its own, and after flattening."""
+        """QDQ after a tensor with a scale of its own, after flattening and after the repeating of pixels."""
         tensor = self.activations.get(name)
         if tensor is None:
-            # Max pooling hands the integers on; between flattening and Gemm the runtime fuses only what is written.
-            tensor = self.activations.get(source_of(self.graph, name)) if self._is_flattened(name) else None
+            # Max pooling hands the integers on; behind the others the runtime fuses only what is written.
+            tensor = self.activations.get(source_of(self.graph, name)) if self._is_moved(name) else None
         if tensor is None:
             return
         bounds = self.folded.get(name)
         source = name if bounds is None else self.made_by[name].input[0]
         self.read_as[name] = self.quantizer.quantize(name, tensor, source=source, bounds=bounds)
 
-    def _is_flattened(self, name: str) -> bool:
-        return name not in self.outputs and name in self.made_by and self.made_by[name].op_type == "Flatten"
+    def _is_moved(self, name: str) -> bool:
+        node = self.made_by.get(name)
+        return node is not None and name not in self.outputs and passes_on(node) and node.op_type != "MaxPool"
 
     def _foldable(self, name: str) -> tuple[float, float] | None:
         """The bounds of the activation function that made a tensor, where the integers' Clip can carry it out."""
@@ -127,7 +128,7 @@ class _Writer:
         for node in self.read_by.get(name, []):
             if self._has_float_weights(node):
                 return True
-            if node.op_type in PASSING and self._reaches_float_layer(node.output[0]):
+            if passes_on(node) and self._reaches_float_layer(node.output[0]):
                 return True
         return False
 
@@ -139,7 +140,7 @@ class _Writer:
         if name in self.activations:
             if not self._is_float_in_simulation(name):
                 found = self.quantizer.spelled_out(name, self.activations[name])
-        elif name in self.made_by and self.made_by[name].op_type in PASSING:
+        elif name in self.made_by and passes_on(self.made_by[name]):
             node = self.made_by[name]
             source = self._in_float(node.input[0])
             if source != node.input[0] or node.input[0] in self.read_as:
