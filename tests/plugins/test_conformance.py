@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from paredown.testing import CriterionConformance, DataConformance, ObserverConformance
+from paredown_vision.digits import read_digits
 from paredown_vision.fashion_mnist import DEBIAN_DIRECTORY
 
 
@@ -43,3 +45,12 @@ class TestDigitScenesAsClassMaps(DataConformance):
 class TestDigitScenesAsObjects(DataConformance):
     name = "digit_scenes"
     options: ClassVar = {"target": "instance_segmentation", "count": _FEW}
+
+
+def test_the_digits_are_those_that_scikit_learn_reads():
+    from sklearn.datasets import load_digits
+
+    images, labels = read_digits()
+    expected = load_digits()
+    assert np.array_equal(images[:, 0], (expected.images / 16).astype(np.float32))
+    assert np.array_equal(labels, expected.target)
