@@ -54,16 +54,17 @@ def test_torch_keeps_the_unbiased_variance_and_paddle_the_biased(produced, layer
     np.testing.assert_allclose(seen_by_torch / seen_by_paddle, count / (count - 1), rtol=1e-4)
 
 
-def test_the_first_steps_under_a_teacher_are_equal(produced):
-    torch, paddle = (read_json(produced[backend] / "distillation.json") for backend in PAIR)
-    assert torch["projections"] == paddle["projections"] == [[1, 0]]
+@pytest.mark.parametrize(("dtype", "losses", "weights"), [("float64", 1e-8, 1e-6), ("float32", 1e-5, 1e-4)])
+def test_the_first_steps_under_a_teacher_are_equal(produced, dtype, losses, weights):
+    torch, paddle = (read_json(produced[backend] / "distillation.json")[dtype] for backend in PAIR)
+    assert torch["projections"] == paddle["projections"] == [[2, 0]]
     assert len(set(torch["losses"])) == DISTILLED
+    np.testing.assert_allclose(torch["losses"], paddle["losses"], rtol=losses)
+    states = [read_state(produced[backend] / f"distilled-{dtype}.safetensors") for backend in PAIR]
     # Paddle keeps the biased variance of a batch and torch the unbiased one; in training neither is read.
-    np.testing.assert_allclose(torch["losses"], paddle["losses"], rtol=1e-6)
-    states = [read_state(produced[backend] / "distilled-cnn.safetensors") for backend in PAIR]
     for name in states[0].keys() - _variances(states[0]):
         np.testing.assert_allclose(
-            states[0][name], states[1][name], rtol=0, atol=1e-5 * np.abs(states[0][name]).max(), err_msg=name
+            states[0][name], states[1][name], rtol=0, atol=weights * np.abs(states[0][name]).max(), err_msg=name
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from networks import BATCH, PRUNED, STEPS, AgreementBench, workbench
 
@@ -15,7 +15,7 @@ from paredown.engine.teaching.preparing import planned_losses
 from paredown.engine.teaching.taps import Networks, draw_projections
 from paredown.engine.training import on_labels, plan_training
 from paredown.manager import Manager
-from paredown.spec.losses import FeatureL2Loss, KlLoss, TapPair
+from paredown.spec.losses import FeatureL2Loss, HardLabelLoss, KlLoss, TapPair
 from paredown.spec.models import ConstantSchedule, SgdConfig, TrainConfig
 
 RATE = 0.05
@@ -33,15 +33,21 @@ def training_facts(manager: Manager, backend: str, out: Path) -> dict[str, Any]:
 
 
 DISTILLED, DISTILLED_RATE = 20, 0.01
+DTYPES = ("float32", "float64")
 
 
 def distillation_facts(manager: Manager, backend: str, out: Path) -> dict[str, Any]:
-    """The first losses of `cnn` under `resnet20`, by outputs and by features through projections, in float64.
+    """The first losses of `cnn` under `resnet20`, by labels, outputs and features through projections, by dtype.
 
-    The weights that it ends with go to `distilled-cnn.safetensors`.
+    The weights that it ends with go to `distilled-DTYPE.safetensors`.
     """
+    return {dtype: _distil(manager, backend, dtype, out) for dtype in DTYPES}
+
+
+def _distil(manager: Manager, backend: str, dtype: Literal["float32", "float64"], out: Path) -> dict[str, Any]:
     bench, teacher = workbench(manager, backend, "cnn"), workbench(manager, backend, "resnet20").build_lively()
-    losses = (KlLoss(), FeatureL2Loss(taps=(TapPair(student="relu1", teacher="layer1"), TapPair(student="fc"))))
+    taps = (TapPair(student="relu1", teacher="layer1"), TapPair(student="fc"))
+    losses = (HardLabelLoss(weight=0.3), KlLoss(weight=0.7), FeatureL2Loss(taps=taps))
     student = bench.build_lively()
     networks = Networks(bench.taps(student), bench.taps(teacher))
     terms = planned_losses(bench, losses, networks)
@@ -54,10 +60,10 @@ def distillation_facts(manager: Manager, backend: str, out: Path) -> dict[str, A
         losses=[bench.manager.registry.implementation("distill_loss", loss.kind, backend) for loss in losses],
         teacher=teacher,
         projections=draw_projections(terms, 0),
-        dtype="float64",
+        dtype=dtype,
     )
     outcome = bench.manager.distill(backend, student, plan_training(config, terms, "zoo resnet20"), run)
-    files.write_state(out / "distilled-cnn.safetensors", bench.state(outcome.model))
+    files.write_state(out / f"distilled-{dtype}.safetensors", bench.state(outcome.model))
     return {"losses": list(outcome.evidence["loss"]), "projections": [list(place) for place in run.projections]}
 
 

@@ -32,6 +32,12 @@ def test_every_file_that_the_result_names_is_there(finished):
     assert [step.plan for step in result.steps] == ["plan-0.json", "plan-1.json", "plan-2.json", "plan-3.json"]
 
 
+def test_the_baseline_is_exported_once_for_its_groups_and_for_the_deployment(finished):
+    _, directory, result, _ = finished
+    written = [(directory / name).stat().st_mtime_ns for name in (result.baseline_file, result.steps[0].weights)]
+    assert written == sorted(written)
+
+
 def test_pruning_shrinks_parameters_macs_and_the_file(finished):
     _, _, result, _ = finished
     fp32 = next(one for one in result.candidates if one.precision == "fp32")

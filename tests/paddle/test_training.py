@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -89,8 +91,8 @@ def test_training_twice_gives_the_same_bytes(hooks, build, optimizer):
     assert all(np.array_equal(states[0][key], states[1][key]) for key in states[0])
 
 
-def linear_step(optimizer, steps=3):
-    """A Linear layer trained on one batch; returns weights before and after, and the gradient function."""
+def linear_step(optimizer, **changes):
+    """A Linear layer trained on three batches; returns its weights before and after."""
     import paddle
 
     from paredown_paddle.distill import distill
@@ -99,7 +101,7 @@ def linear_step(optimizer, steps=3):
     model = paddle.nn.Sequential(paddle.nn.Flatten(), paddle.nn.Linear(64, 10, bias_attr=False))
     before = model[1].weight.numpy().astype(np.float64)
     plan, run = plan_and_run(optimizer, [("hard_label", {}, 1.0)], epochs=1, rate=lambda step: 0.1 / (step + 1))
-    distill(model, plan, run)
+    distill(model, plan, dataclasses.replace(run, **changes))
     return before, model[1].weight.numpy()
 
 
@@ -112,10 +114,11 @@ def gradient(weight, start):
     return inputs.T @ share / 32
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("nesterov", [False, True])
-def test_sgd_is_torchs(hooks, nesterov):
+def test_sgd_is_torchs(hooks, nesterov, dtype):
     config = SgdConfig(lr=0.1, momentum=0.9, nesterov=nesterov, weight_decay=0.01)
-    weight, found = linear_step(config)
+    weight, found = linear_step(config, dtype=dtype)
     velocity = np.zeros_like(weight)
     for step in range(3):
         slope = gradient(weight, 32 * step) + config.weight_decay * weight

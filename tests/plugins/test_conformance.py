@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from paredown.testing import CriterionConformance, DataConformance, ObserverConformance, TaskConformance
+from paredown_vision.digits import read_digits
 from paredown_vision.fashion_mnist import DEBIAN_DIRECTORY
 
 
@@ -68,3 +69,12 @@ class TestSemanticSegmentation(TaskConformance):
     @pytest.fixture
     def labels(self):
         return np.where(np.arange(144) % 7, np.arange(144) % 5, 255).reshape(12, 4, 3)
+
+
+def test_the_digits_are_those_that_scikit_learn_reads():
+    from sklearn.datasets import load_digits
+
+    images, labels = read_digits()
+    expected = load_digits()
+    assert np.array_equal(images[:, 0], (expected.images / 16).astype(np.float32))
+    assert np.array_equal(labels, expected.target)

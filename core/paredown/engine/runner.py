@@ -148,8 +148,7 @@ def _take_steps(bench: Workbench, journal: Journal, model: Model) -> Model:
         kind = str(getattr(step, "kind", ""))
         bench.report("stage", text=f"step {index + 1} of {len(bench.spec.steps)}: {kind}")
         began = time.monotonic()
-        for stale in (directory / exporting.FINAL).parent.glob("*.onnx"):
-            stale.unlink()
+        _remove_stale(directory)
         root = _root(bench, journal)
         given = StepInput(model, start, index, directory, cuts_of(plans), masks, replayable, root)
         output = perform(bench, step, given)
@@ -161,6 +160,13 @@ def _take_steps(bench: Workbench, journal: Journal, model: Model) -> Model:
         bench.manager.on_step_end(bench.backend, step, copy.deepcopy(output.evidence))
     files.write_state(directory / WEIGHTS, bench.state(model))
     return model
+
+
+def _remove_stale(directory: Path) -> None:
+    """Removes the files that a step makes anew; the baseline's stays, for nothing changes the baseline."""
+    for file in (directory / exporting.FINAL).parent.glob("*.onnx"):
+        if file != directory / exporting.BASELINE:
+            file.unlink()
 
 
 def _root(bench: Workbench, journal: Journal) -> Root | None:
