@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from paredown.algorithms.objects import Objects, pack
 from paredown.testing import CriterionConformance, DataConformance, ObserverConformance, TaskConformance
 from paredown_vision.digits import read_digits
 from paredown_vision.fashion_mnist import DEBIAN_DIRECTORY
@@ -69,6 +70,25 @@ class TestSemanticSegmentation(TaskConformance):
     @pytest.fixture
     def labels(self):
         return np.where(np.arange(144) % 7, np.arange(144) % 5, 255).reshape(12, 4, 3)
+
+
+class TestDetection(TaskConformance):
+    name = "detection"
+
+    @pytest.fixture
+    def outputs(self):
+        random = np.random.default_rng(0)
+        logits, centerness = random.normal(0, 3, (12, 5, 80)), random.normal(0, 3, (12, 80))
+        return tuple(one.astype(np.float32) for one in (logits, random.uniform(0, 9, (12, 4, 80)), centerness))
+
+    @pytest.fixture
+    def labels(self):
+        corners = np.array([[2, 3, 14, 15], [10, 8, 30, 32]], np.float32)
+        return pack([Objects(corners, np.array([image % 5, 3]), np.zeros(2, np.bool_)) for image in range(12)])
+
+    @pytest.fixture(autouse=True)
+    def _measured(self):
+        pytest.importorskip("pycocotools")
 
 
 def test_the_digits_are_those_that_scikit_learn_reads():
