@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := out
 
-.PHONY: demo test check format setup zoo bench-slice bench-pruning bench-cutting bench-quantization bench-calibration bench-distillation agreement matrix clean
+.PHONY: demo test check format setup zoo bench-slice bench-pruning bench-cutting bench-quantization bench-calibration bench-distillation bench-loading agreement matrix clean
 
 demo: setup
 	@$(BIN)/paredown compare examples/quickstart.yaml --out $(OUT)/quickstart
@@ -48,6 +48,9 @@ bench-calibration: setup
 
 bench-distillation: setup
 	@$(BIN)/python benchmarks/distillation/run.py
+
+bench-loading: setup
+	@$(BIN)/python benchmarks/loading.py
 
 agreement: setup
 	@$(BIN)/python -m pytest -n 0 -m "" tests/agreement/test_at_224.py tests/matrix/test_quantized.py

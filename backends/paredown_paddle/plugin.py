@@ -33,9 +33,6 @@ NAME = "paddle"
 
 LOSSES = (
     "hard_label",
-    "fcos",
-    "pixel_cross_entropy",
-    "binary_cross_entropy",
     "kl",
     "mse",
     "soft_cross_entropy",
@@ -47,6 +44,9 @@ LOSSES = (
     "fsp",
     "similarity",
     "rkd",
+    "pixel_cross_entropy",
+    "binary_cross_entropy",
+    "fcos",
 )
 
 

@@ -34,9 +34,6 @@ NAME = "torch"
 
 LOSSES = (
     "hard_label",
-    "fcos",
-    "pixel_cross_entropy",
-    "binary_cross_entropy",
     "kl",
     "mse",
     "soft_cross_entropy",
@@ -48,6 +45,9 @@ LOSSES = (
     "fsp",
     "similarity",
     "rkd",
+    "pixel_cross_entropy",
+    "binary_cross_entropy",
+    "fcos",
 )
 
 

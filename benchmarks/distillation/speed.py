@@ -24,7 +24,7 @@ from subject import SALT, Subject, recipe
 
 from paredown.contracts import State
 from paredown.engine.teaching.preparing import prepare_lessons
-from paredown.engine.training import plan_training, train
+from paredown.engine.training import on_labels, plan_training, train
 
 SEED = 0
 TRAIN = recipe(epochs=1)
@@ -77,7 +77,7 @@ def _under_teacher(subject: Subject, soft_labels: str) -> tuple[float, State]:
 def _by_hook(subject: Subject) -> tuple[float, State]:
     model = subject.given().model
     start = time.process_time()
-    outcome = train(subject.workbench, model, plan_training(TRAIN), salt=SALT)
+    outcome = train(subject.workbench, model, plan_training(TRAIN, on_labels(subject.workbench)), salt=SALT)
     return time.process_time() - start, subject.workbench.state(outcome.model)
 
 

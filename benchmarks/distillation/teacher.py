@@ -9,7 +9,7 @@ from paredown import files
 from paredown.algorithms.initialization import draw
 from paredown.contracts import Model, RunContext
 from paredown.engine import exporting
-from paredown.engine.training import plan_training, train
+from paredown.engine.training import on_labels, plan_training, train
 from paredown.engine.workbench import Workbench
 from paredown.manager import Manager
 from paredown.spec.loader import load_spec
@@ -37,6 +37,6 @@ def _train(workbench: Workbench, backend: Backend, seed: int) -> None:
         return
     model: Model = workbench.build()
     model = workbench.manager.restore(backend, model, draw(workbench.state(model), seed))
-    plan = plan_training(BaselineConfig.model_validate(TEACHER_TRAIN))
+    plan = plan_training(BaselineConfig.model_validate(TEACHER_TRAIN), on_labels(workbench))
     model = train(workbench, model, plan, salt=0).model
     files.write_state(teacher_path(backend, seed), workbench.state(model))

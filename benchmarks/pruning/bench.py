@@ -11,7 +11,7 @@ from paredown import files
 from paredown.algorithms import counting
 from paredown.algorithms.initialization import draw
 from paredown.contracts import Model, RunContext
-from paredown.engine.training import plan_training, train
+from paredown.engine.training import on_labels, plan_training, train
 from paredown.engine.workbench import Workbench
 from paredown.manager import Manager
 from paredown.spec.loader import load_spec
@@ -34,7 +34,7 @@ class Bench:
         """Trains the network from weights drawn from the seed, and keeps it in neutral names."""
         model = self.workbench.build()
         model = self.manager.restore(self.backend, model, draw(self.workbench.state(model), self.seed))
-        plan = plan_training(BaselineConfig.model_validate(BASELINE))
+        plan = plan_training(BaselineConfig.model_validate(BASELINE), on_labels(self.workbench))
         model = train(self.workbench, self._fast(model), plan, salt=0).model
         files.write_state(baseline_path(self.network, self.seed), self.workbench.state(model))
 
@@ -63,7 +63,7 @@ class Bench:
         model = self._fast(model)
         before = self.workbench.metrics(model, "validation")["top1"]
         start = time.process_time()
-        plan = plan_training(TrainConfig.model_validate(RECOVERY))
+        plan = plan_training(TrainConfig.model_validate(RECOVERY), on_labels(self.workbench))
         outcome = train(self.workbench, model, plan, salt=RECOVERY_SALT)
         seconds = round(time.process_time() - start, 1)
         found = {"validation_before": before, **self.accuracy(outcome.model)}

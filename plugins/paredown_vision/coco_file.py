@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from paredown.errors import DataError
+from paredown_vision.pictures import MOST_PIXELS
 
 _TOLERANCE = 1.0
 """Boxes may reach out of their picture by so many pixels, as rounded ones do."""
@@ -69,10 +70,12 @@ def read_instances(path: Path) -> Instances:
     pictures: dict[int, Picture] = {}
     for entry in content["images"]:
         found = _picture(entry)
-        if isinstance(found, Picture):
+        if isinstance(found, Picture) and entry["id"] in pictures:
+            faults.append(f"image {found.name} has the `id` of another: {entry['id']}")
+        elif isinstance(found, Picture):
             pictures[entry["id"]] = found
         else:
-            faults.append(found)
+            faults.append(str(found))
     outside: list[str] = []
     for entry in content["annotations"]:
         _add(entry, pictures, categories, faults, outside)
@@ -112,6 +115,8 @@ def _picture(entry: Any) -> Picture | str:
         return f"image {name} lies outside of the split's folder"
     if not all(type(one) is int and one > 0 for one in size):
         return f"image {name} has no whole numbers `width` and `height` above 0"
+    if entry["width"] * entry["height"] > MOST_PIXELS:
+        return f"image {name} is too large: {entry['width']} x {entry['height']} pixels"
     return Picture(name, entry["width"], entry["height"])
 
 

@@ -104,7 +104,11 @@ def _labels(arrays: Mapping[str, Array], counts: list[int], path: Path) -> list[
     for split, count in zip(_SPLITS, counts, strict=True):
         parts = {part: arrays[name] for part in ("labels", *_OBJECTS) if (name := f"{split}_{part}") in arrays}
         for part, values in parts.items():
-            if values.ndim == 0 or len(values) != count or values.dtype.kind not in ("f" if part == "boxes" else "iub"):
+            if (
+                values.ndim == 0
+                or len(values) != count
+                or values.dtype.kind not in ("fiu" if part == "boxes" else "iub")
+            ):
                 raise _refused(
                     path,
                     f"`{split}_{part}` does not fit the images",

@@ -18,6 +18,8 @@ from paredown_vision.dataset_configs import PictureOptions
 from paredown_vision.placing import Placement
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
+"""By content, whatever the file's name says: Pillow knows others, of which one runs a program to read them."""
 MOST_PIXELS = 100_000_000
 """A picture of more pixels is refused before it is decoded."""
 IN_MEMORY = 256 * 2**20
@@ -117,7 +119,7 @@ def _opened(path: Path, use: Callable[[Any], tuple[Array, tuple[int, int]]]) -> 
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise Unreadable(f"is too large: {image.width} x {image.height} pixels")
             return use(image)

@@ -54,10 +54,14 @@ def make_splits(
         splits: Train, validation and test.
         limit: At most so many images a split.
         num_classes: One more than the greatest label where not given.
+
+    Raises:
+        DataError: There is no training image to normalise by.
     """
     caps = caps_of(limit)
     classes = int(max(labels.max() for _, labels in splits)) + 1 if num_classes is None else num_classes
     capped = [(images[:cap], labels[:cap]) for (images, labels), cap in zip(splits, caps, strict=True)]
+    _require_training_images(name, len(capped[0][0]))
     axes = (0, 2, 3)
     mean = capped[0][0].mean(axis=axes, keepdims=True, dtype=np.float64)
     deviation = _not_zero(capped[0][0].std(axis=axes, keepdims=True, dtype=np.float64))
@@ -87,13 +91,17 @@ def byte_splits(
     Raises:
         DataError: There is no training image to normalise by.
     """
-    if not len(parts[0][0]):
-        raise DataError("the train split is empty", where=f"data {name}", remedy="mend the data or its limit")
+    _require_training_images(name, len(parts[0][0]))
     mean, deviation = statistics(pixels, parts[0][0])
     train, validation, test = (
         (ByteImages(pixels, index, mean, _not_zero(deviation)), labels) for index, labels in parts
     )
     return DataSplits(name, train, validation, test, num_classes, notes)
+
+
+def _require_training_images(name: str, count: int) -> None:
+    if not count:
+        raise DataError("the train split is empty", where=f"data {name}", remedy="mend the data or its limit")
 
 
 def halves(count: int) -> tuple[IntArray, IntArray]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from paredown.algorithms.initialization import draw
+from paredown.algorithms.objects import Objects, pack
+from paredown.algorithms.outputs import as_tuple
 from paredown.contracts import (
     Array,
     DataSplits,
@@ -15,16 +17,18 @@ from paredown.contracts import (
     IntArray,
     Model,
     RunContext,
+    Split,
     State,
 )
 from paredown.engine.workbench import Workbench
 from paredown.manager import Manager
 from paredown.spec.loader import load_spec
+from paredown.twins import DETECTORS, PIXELS, TORCH_PIXELS
 
 FRAMEWORKS = ("torch", "paddle")
 CLASSES = 10
 
-SMALL = {"cnn": (1, 8, 8), "resnet20": (1, 8, 8)}
+SMALL = {"cnn": (1, 8, 8), "resnet20": (1, 8, 8), "fcos_mobilenet_v2_small": (1, 32, 32), "unet": (1, 20, 28)}
 """(channels, height, width) of the networks that do not take colour images of 64 pixels here."""
 
 PRUNED = ("resnet20", "resnet18", "mobilenet_v2", "mobilenet_v3_small")
@@ -98,7 +102,17 @@ class AgreementBench(Workbench):
         source = self.source
         shape = (source.in_channels, *source.input_size)
         train, validation, test = (_images(count, shape, seed) for seed, count in enumerate((64, 32, 16)))
-        return DataSplits("drawn", train, validation, test, CLASSES)
+        splits = (train, validation, test)
+        if source.name in (*PIXELS, *TORCH_PIXELS):
+            splits = tuple((images, _class_maps(images)) for images, _ in splits)
+        if source.name in DETECTORS:
+            splits = tuple((images, _boxes(images)) for images, _ in splits)
+        return DataSplits("drawn", *splits, CLASSES)
+
+    def outputs(self, model: Model, split: Split) -> FloatArray:
+        """Those of a network with several are joined, [images, numbers]."""
+        found = as_tuple(super().outputs(model, split))
+        return found[0] if len(found) == 1 else np.concatenate([one.reshape(len(one), -1) for one in found], axis=1)
 
     def build_lively(self, model: Model = None) -> Model:
         """The network with weights that core drew, and BatchNorm statistics that are not the defaults."""
@@ -110,12 +124,14 @@ def workbench(
     manager: Manager, backend: str, network: str, shape: tuple[int, int, int] | None = None, width: float = 1.0
 ) -> AgreementBench:
     """A workbench for one network; its steps are every pruning, and the quantization."""
+    task = "semantic_segmentation" if network in (*PIXELS, *TORCH_PIXELS) else "classification"
+    task = "detection" if network in DETECTORS else task
     channels, height, columns = shape or SMALL.get(network, (3, 64, 64))
     spec: dict[str, Any] = {
         "version": 1,
         "name": "agreement",
-        "task": {"kind": "classification"},
-        "data": {"kind": "digits"},
+        "task": {"kind": task},
+        "data": {"kind": "digits"} if task == "classification" else {"kind": "digit_scenes", "target": task},
         "model": {
             "kind": "zoo",
             "name": network,
@@ -162,6 +178,21 @@ def lively(state: State, gain: float = GAIN) -> dict[str, Array]:
         elif name.endswith("running_var") or values.ndim == 1:
             changed[name] = (values * generator.uniform(0.5, 2.0, values.shape)).astype(np.float32)
     return changed
+
+
+def _class_maps(images: FloatArray) -> IntArray:
+    """A class for each pixel by its brightness; dark ones do not count."""
+    maps = np.clip(np.floor((images[:, 0] + 2) * CLASSES / 4), -1, CLASSES - 1).astype(np.int64)
+    return np.where(maps < 0, 255, maps)
+
+
+def _boxes(images: FloatArray) -> Array:
+    """Two objects an image: at random places, of sizes for both levels of a detector."""
+    random, size = np.random.default_rng(len(images)), images.shape[-1]
+    corners = np.sort(random.uniform(0, size, (len(images), 2, 2, 2)), axis=2).reshape(-1, 2, 4)
+    classes = random.integers(0, CLASSES, (len(images), 2))
+    none = np.zeros(2, np.bool_)
+    return pack([Objects(boxes, own, none) for boxes, own in zip(corners.astype(np.float32), classes, strict=True)])
 
 
 def _images(count: int, shape: tuple[int, int, int], seed: int) -> tuple[FloatArray, IntArray]:

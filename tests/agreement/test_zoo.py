@@ -7,9 +7,9 @@ import pytest
 from agreement.networks import PRUNED
 
 from paredown.files import read_json
-from paredown.twins import OWN, SHARED, TORCH_ONLY
+from paredown.twins import DETECTORS, OWN, PIXELS, SHARED, TORCH_ONLY, TORCH_PIXELS
 
-NETWORKS = (*OWN, *SHARED)
+NETWORKS = (*OWN, *SHARED, *PIXELS, *DETECTORS)
 LARGE = ("resnet50", "wide_resnet50_2", "resnext50_32x4d", "vgg11", "vgg11_bn")
 """Built and counted only."""
 
@@ -24,7 +24,7 @@ def facts(produced):
 
 def test_both_backends_build_the_same_networks(facts):
     assert sorted(facts["paddle"]) == sorted(NETWORKS)
-    assert sorted(facts["torch"]) == sorted((*NETWORKS, *TORCH_ONLY))
+    assert sorted(facts["torch"]) == sorted((*NETWORKS, *TORCH_ONLY, *TORCH_PIXELS))
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -13,7 +13,7 @@ from paredown.algorithms import batches
 from paredown.contracts import Batch, TrainingRun
 from paredown.engine.teaching.preparing import planned_losses
 from paredown.engine.teaching.taps import Networks, draw_projections
-from paredown.engine.training import LABELS_ONLY, plan_training
+from paredown.engine.training import on_labels, plan_training
 from paredown.manager import Manager
 from paredown.spec.losses import FeatureL2Loss, HardLabelLoss, KlLoss, TapPair
 from paredown.spec.models import ConstantSchedule, SgdConfig, TrainConfig
@@ -50,7 +50,7 @@ def _distil(manager: Manager, backend: str, dtype: Literal["float32", "float64"]
     losses = (HardLabelLoss(weight=0.3), KlLoss(weight=0.7), FeatureL2Loss(taps=taps))
     student = bench.build_lively()
     networks = Networks(bench.taps(student), bench.taps(teacher))
-    terms = planned_losses(losses, networks)
+    terms = planned_losses(bench, losses, networks)
     optimizer = SgdConfig(lr=DISTILLED_RATE, momentum=0.9, weight_decay=5e-4)
     config = TrainConfig(epochs=DISTILLED, batch_size=BATCH, optimizer=optimizer, schedule=ConstantSchedule())
     run = TrainingRun(
@@ -85,6 +85,6 @@ def _train(bench: AgreementBench, steps: int, path: Path) -> list[float]:
         learning_rate=lambda step: RATE,
         losses=[bench.manager.registry.implementation("distill_loss", "hard_label", bench.backend)],
     )
-    outcome = bench.manager.distill(bench.backend, bench.build_lively(), plan_training(config, LABELS_ONLY), run)
+    outcome = bench.manager.distill(bench.backend, bench.build_lively(), plan_training(config, on_labels(bench)), run)
     files.write_state(path, bench.state(outcome.model))
     return list(outcome.evidence["loss"])

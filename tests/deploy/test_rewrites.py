@@ -10,7 +10,7 @@ from paredown.deploy.canonical import canonicalize
 from paredown.deploy.canonical.activations import SIXTH, settle_activations
 from paredown.deploy.canonical.attributes import drop_default_attributes
 from paredown.deploy.canonical.casts import name_cast_types
-from paredown.deploy.canonical.concat import flatten_concats
+from paredown.deploy.canonical.concat import flatten_concats, settle_axes
 from paredown.deploy.canonical.flatten import settle_flatten
 from paredown.deploy.canonical.gemm import settle_gemm
 from paredown.deploy.canonical.graph import attributes
@@ -20,8 +20,10 @@ from paredown.deploy.canonical.layers import settle_layers
 from paredown.deploy.canonical.opset import convert_opset
 from paredown.deploy.canonical.order import settle_order
 from paredown.deploy.canonical.pooling import settle_global_pooling
+from paredown.deploy.canonical.scalars import settle_scalars
 from paredown.deploy.canonical.shapes import settle_shapes
 from paredown.deploy.canonical.slim import slim
+from paredown.deploy.canonical.targets import settle_targets
 from paredown.deploy.canonical.wrap import wrap
 from paredown.errors import DeployError, UnsupportedError
 
@@ -344,3 +346,33 @@ def test_a_missing_bias_that_is_written_as_a_cast_and_an_expansion_is_folded_awa
     assert operators(named) == ["Cast", "Expand", "Conv"]
     assert operators(model)[0] == "CastLike"
     assert operators(slim(named)) == ["Conv"]
+
+
+def test_a_number_that_scales_a_tensor_is_a_scalar(build):
+    nodes = [("Mul", ["x", "by"], ["scaled"]), ("Add", ["scaled", "wider"], ["y"])]
+    constants = {"by": np.ones((1, 1), np.float32), "wider": np.ones((1,) * 5, np.float32)}
+    model = build(nodes, constants, output=(1, "N", 2, 6, 6))
+    settle_scalars(model)
+    # One with more axes than the tensor gives the result an axis: it is no mere number.
+    assert {name: values.shape for name, values in held(model).items()} == {"by": (), "wider": (1,) * 5}
+
+
+def test_the_axis_of_a_concatenation_is_counted_from_the_first(build):
+    model = build([("Concat", ["x", "x"], ["y"], {"axis": -3})], output=("N", 4, 6, 6))
+    settle_axes(model)
+    assert attributes(model.graph.node[0])["axis"] == 1
+
+
+@pytest.mark.parametrize(("order", "target"), [("start rest", [-1, 2, 36]), ("rest start", None)])
+def test_a_target_that_is_put_together_from_a_shape_becomes_constant_unless_it_moves_the_batch(build, order, target):
+    nodes = [
+        ("Shape", ["x"], ["shape"]),
+        ("Slice", ["shape", "zero", "two", "zero"], ["start"]),
+        ("Concat", order.split(), ["target"], {"axis": 0}),
+        ("Reshape", ["x", "target"], ["y"]),
+    ]
+    numbers = {name: np.array([value]) for name, value in {"zero": 0, "two": 2, "rest": -1}.items()}
+    model = build(nodes, numbers, output=("A", "B", "C"))
+    settle_targets(model)
+    name = model.graph.node[-1].input[1]
+    assert (held(model)[name].tolist() if target else name) == (target or "target")

@@ -66,3 +66,15 @@ def test_the_runtime_tells_its_version(runtime):
     import onnxruntime
 
     assert runtime.versions() == {"onnxruntime": onnxruntime.__version__}
+
+
+def test_of_several_outputs_each_is_held_against_its_own():
+    small, large = np.full((2, 3), 0.01, np.float32), np.full((2, 4), 100, np.float32)
+    assert require_equal_outputs((small, large), (small, large), PATH) == 0
+    with pytest.raises(DeployError, match="not the network") as caught:
+        require_equal_outputs((small * np.float32(1.1), large), (small, large), PATH)
+    assert "output 0 differs" in caught.value.problems[0].value
+    with pytest.raises(DeployError, match="another shape"):
+        require_equal_outputs((small,), (small, large), PATH)
+    with pytest.raises(DeployError, match="not the network"):
+        require_equal_outputs((small, large * np.float32(np.nan)), (small, large), PATH)

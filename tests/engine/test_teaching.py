@@ -15,7 +15,7 @@ from paredown.engine.networks import cache_directory
 from paredown.engine.stepping import StepInput
 from paredown.engine.teaching.preparing import prepare_lessons, require_lessons
 from paredown.engine.teaching.soft_labels import soft_labels
-from paredown.engine.teaching.teachers import _title, make_teacher, require_classes
+from paredown.engine.teaching.teachers import _title, make_teacher, require_outputs
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, BackendFailed, ModelError, UnsupportedError
 from paredown.manager import Manager
@@ -324,7 +324,7 @@ def test_a_teacher_that_does_not_take_the_images_is_refused(bench, manager, monk
     chosen = bench()
     teacher = make_teacher(chosen, BaselineTeacher(), {"w": np.ones((10, 9), np.float32)}, "here")
     with pytest.raises(ModelError, match="does not take the images"):
-        require_classes(chosen, teacher, 10, "here")
+        require_outputs(chosen, teacher, (10,), "here")
 
 
 def test_a_relative_path_starts_from_the_specs_directory(bench, tmp_path):

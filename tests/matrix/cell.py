@@ -26,7 +26,7 @@ from paredown.contracts import LayerInfo, Model, State
 from paredown.deploy.verify import require_equal_outputs, run_file
 from paredown.engine import coupling, exporting, pruning
 from paredown.engine.evidence import size
-from paredown.engine.training import plan_training, train
+from paredown.engine.training import on_labels, plan_training, train
 from paredown.manager import Manager
 from paredown.plan import PrunePlan
 from paredown.spec.models import AdamWConfig, ConstantSchedule, TrainConfig
@@ -147,7 +147,7 @@ def _require_training(bench: MatrixBench, model: Model) -> None:
     optimizer = AdamWConfig(lr=0.01, weight_decay=0.0)
     config = TrainConfig(epochs=1, batch_size=count, optimizer=optimizer, schedule=ConstantSchedule())
     before = bench.state(model)
-    outcome = train(bench, model, plan_training(config), salt=0)
+    outcome = train(bench, model, plan_training(config, on_labels(bench)), salt=0)
     losses = outcome.evidence["loss"]
     require(np.isfinite(losses).all(), f"the loss is {losses}")
     still = _unmoved(before, bench.state(outcome.model))

@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from paredown.testing import CriterionConformance, DataConformance, ObserverConformance
+from paredown.algorithms.objects import Objects, pack
+from paredown.testing import CriterionConformance, DataConformance, ObserverConformance, TaskConformance
 from paredown_vision.digits import read_digits
 from paredown_vision.fashion_mnist import DEBIAN_DIRECTORY
 
@@ -34,15 +35,6 @@ class TestFashionMnist(DataConformance):
     options: ClassVar = {"limit": 2000}
 
 
-def test_the_digits_are_those_that_scikit_learn_reads():
-    from sklearn.datasets import load_digits
-
-    images, labels = read_digits()
-    expected = load_digits()
-    assert np.array_equal(images[:, 0], (expected.images / 16).astype(np.float32))
-    assert np.array_equal(labels, expected.target)
-
-
 _FEW: dict[str, int] = {"train": 30, "validation": 10, "test": 10}
 
 
@@ -54,3 +46,55 @@ class TestDigitScenesAsClassMaps(DataConformance):
 class TestDigitScenesAsObjects(DataConformance):
     name = "digit_scenes"
     options: ClassVar = {"target": "instance_segmentation", "count": _FEW}
+
+
+class TestClassification(TaskConformance):
+    name = "classification"
+
+
+class TestMultiLabelClassification(TaskConformance):
+    name = "multi_label_classification"
+
+    @pytest.fixture
+    def labels(self):
+        return np.random.default_rng(1).integers(0, 2, (12, 5))
+
+
+class TestSemanticSegmentation(TaskConformance):
+    name = "semantic_segmentation"
+
+    @pytest.fixture
+    def outputs(self):
+        return np.random.default_rng(0).standard_normal((12, 5, 4, 3)).astype(np.float32)
+
+    @pytest.fixture
+    def labels(self):
+        return np.where(np.arange(144) % 7, np.arange(144) % 5, 255).reshape(12, 4, 3)
+
+
+class TestDetection(TaskConformance):
+    name = "detection"
+
+    @pytest.fixture
+    def outputs(self):
+        random = np.random.default_rng(0)
+        logits, centerness = random.normal(0, 3, (12, 5, 80)), random.normal(0, 3, (12, 80))
+        return tuple(one.astype(np.float32) for one in (logits, random.uniform(0, 9, (12, 4, 80)), centerness))
+
+    @pytest.fixture
+    def labels(self):
+        corners = np.array([[2, 3, 14, 15], [10, 8, 30, 32]], np.float32)
+        return pack([Objects(corners, np.array([image % 5, 3]), np.zeros(2, np.bool_)) for image in range(12)])
+
+    @pytest.fixture(autouse=True)
+    def _measured(self):
+        pytest.importorskip("pycocotools")
+
+
+def test_the_digits_are_those_that_scikit_learn_reads():
+    from sklearn.datasets import load_digits
+
+    images, labels = read_digits()
+    expected = load_digits()
+    assert np.array_equal(images[:, 0], (expected.images / 16).astype(np.float32))
+    assert np.array_equal(labels, expected.target)

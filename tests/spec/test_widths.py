@@ -11,7 +11,7 @@ from paredown.errors import ModelError, SpecError
 from paredown.manager import Manager
 from paredown.spec.loader import load_spec
 from paredown.spec.models import Spec, ZooModel
-from paredown.twins import OWN, SHARED, TORCH_ONLY, WIDTHS, require_width, scaled
+from paredown.twins import OWN, SHARED, TORCH_ONLY, WIDTHS, outputs_of, require_width, scaled
 
 FIXED = [name for name in (*OWN, *SHARED) if name not in WIDTHS]
 TRAIN = {"epochs": 1, "optimizer": {"kind": "sgd", "lr": 0.1}}
@@ -24,7 +24,13 @@ def manager() -> Manager:
 
 
 def with_network(quickstart: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    return quickstart | {"model": quickstart["model"] | fields}
+    changed = quickstart | {"model": quickstart["model"] | fields}
+    task = {"pixels": "semantic_segmentation", "boxes": "detection"}.get(
+        outputs_of((fields["name"],)).get(fields["name"])
+    )
+    if task:
+        changed |= {"task": {"kind": task}, "data": {"kind": "digit_scenes", "target": task}}
+    return changed
 
 
 def refused(manager: Manager, spec: dict[str, Any]) -> Any:

@@ -166,6 +166,23 @@ def test_a_picture_outside_of_its_folder_is_not_opened(tmp_path: Path) -> None:
         load(dataset(tmp_path, [], images=images))
 
 
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ({"id": 0, "file_name": "1.png", "width": 16, "height": 8}, "has the `id` of another: 0"),
+        ({"id": 5, "file_name": "5.png", "width": 16, "height": 10**12}, "is too large"),
+        ({"id": 5, "file_name": "5.png", "width": 16}, "has no whole numbers `width` and `height`"),
+        ({"id": "5", "file_name": "5.png"}, "has no whole number `id`"),
+        (7, "has no whole number `id`"),
+    ],
+)
+def test_wrong_entries_of_pictures_are_named(tmp_path: Path, entry: Any, why: str) -> None:
+    images = [{"id": 0, "file_name": "0.png", "width": 16, "height": 8}, entry]
+    with pytest.raises(DataError) as caught:
+        load(dataset(tmp_path, [], images=images))
+    assert why in str(caught.value.problems[0].value)
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"images": []}', "[" * 100_000])
 def test_what_is_no_file_of_instances_is_refused(tmp_path: Path, content: str) -> None:
     dataset(tmp_path, OBJECTS)

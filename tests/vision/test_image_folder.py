@@ -148,6 +148,15 @@ def test_what_cannot_be_used_is_left_out_where_that_is_asked_for(tmp_path: Path)
     assert np.isfinite(data.train[0][:]).all()
 
 
+def test_a_file_of_another_format_is_not_opened_whatever_its_name(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set")
+    Image.new("RGB", (9, 9)).save(tmp_path / "picture.eps")
+    (tmp_path / "picture.eps").rename(root / "dark" / "0.png")
+    with pytest.raises(DataError) as caught:
+        load(root)
+    assert caught.value.problems[0].value == "dark/0.png is no picture that can be read"
+
+
 @pytest.mark.parametrize(
     ("make", "what"),
     [

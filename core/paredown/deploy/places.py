@@ -165,11 +165,11 @@ def source_of(graph: onnx.GraphProto, name: str) -> str:
 
 
 def _readers_through(name: str, read_by: dict[str, list[onnx.NodeProto]]) -> Iterator[onnx.NodeProto]:
-    """The nodes that read a tensor, at first hand or through what passes integers on."""
+    """The nodes that read a tensor's values, at first hand or through what passes integers on."""
     for node in read_by.get(name, []):
-        if passes_on(node):
+        if passes_on(node) and node.input[0] == name:
             yield from _readers_through(node.output[0], read_by)
-        else:
+        elif node.op_type != "Shape":
             yield node
 
 

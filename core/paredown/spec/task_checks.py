@@ -33,6 +33,14 @@ def _networks(spec: Spec, task: KnownComponent, document: Document, vocabulary: 
     known, given = vocabulary.backend_models(), vocabulary.backend_outputs()
     for path, network in named_networks(spec):
         builders = [name for name in dict.fromkeys(spec.backends) if network.name in known.get(name, ())]
+        if network.weights == "pretrained" and any(network.name in given[name] for name in builders):
+            yield document.problem(
+                (*path, "weights"),
+                f"nobody publishes weights of `{network.name}` for any classes",
+                value="pretrained",
+                expected="the path of a .safetensors file, or none",
+                remedy="leave `weights` out, or give a file",
+            )
         wrong = [name for name in builders if given[name].get(network.name, _CLASSES) != task.outputs]
         if not wrong:
             continue

@@ -11,6 +11,7 @@ Subclass a suite in a test module, name what it is about, and pytest collects it
 from paredown.testing.backend import BackendConformance
 from paredown.testing.components import CriterionConformance, DataConformance, ObserverConformance
 from paredown.testing.runtimes import RuntimeConformance
+from paredown.testing.tasks import TaskConformance
 
 __all__ = [
     "BackendConformance",
@@ -18,4 +19,5 @@ __all__ = [
     "DataConformance",
     "ObserverConformance",
     "RuntimeConformance",
+    "TaskConformance",
 ]

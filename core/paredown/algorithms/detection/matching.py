@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from paredown.algorithms.detection.decoding import Detections, intersection_over_union
-from paredown.contracts import Array
 
 SAME = 0.5
 """The intersection over union from which on two boxes of one class are the same detection."""
@@ -16,8 +15,7 @@ SAME = 0.5
 def agreement(first: Sequence[Detections], second: Sequence[Detections]) -> float:
     """The share of detections that both networks made: 2 * pairs / all detections of both; 1 where neither has any.
 
-    Within an image each detection is in one pair at most. The surest of the first network chooses first, among those of
-    its class that overlap it enough the one that does so most.
+    Within an image each detection is in one pair at most; those that overlap most are paired first.
     """
     pairs = sum(_pairs(one, other) for one, other in zip(first, second, strict=True))
     total = sum(len(one.scores) for one in (*first, *second))
@@ -27,11 +25,9 @@ def agreement(first: Sequence[Detections], second: Sequence[Detections]) -> floa
 def _pairs(one: Detections, other: Detections) -> int:
     overlap = intersection_over_union(one.boxes, other.boxes)
     overlap = np.where(one.classes[:, None] == other.classes[None], overlap, 0.0)
-    free: Array = np.ones(len(other.scores), np.bool_)
     count = 0
-    for row in overlap:
-        fitting = np.where(free, row, 0.0)
-        if fitting.size and fitting.max() >= SAME:
-            free[fitting.argmax()] = False
-            count += 1
+    while overlap.size and overlap.max() >= SAME:
+        row, column = np.unravel_index(overlap.argmax(), overlap.shape)
+        overlap[row], overlap[:, column] = 0.0, 0.0
+        count += 1
     return count

@@ -112,6 +112,8 @@ def _name_tensors(graph: onnx.GraphProto, image: str, parameters: Collection[str
 
 
 def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    # What is said of a tensor by its old name could be taken for another that has this name now.
+    del graph.value_info[:]
     for node in graph.node:
         node.name = ""
         for field in (node.input, node.output):
