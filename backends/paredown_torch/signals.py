@@ -86,7 +86,8 @@ class Lesson:
         for index, (planned, implementation) in enumerate(zip(self.plan.losses, self.run.losses, strict=True)):
             given = _given(index, planned, student, teacher, projections)
             terms.append(weights[index] * implementation(*given, labels, planned.options))
-        return sum(terms[1:], terms[0])
+        total: torch.Tensor = sum(terms[1:], terms[0])
+        return total
 
 
 def _given(
