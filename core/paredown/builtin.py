@@ -86,6 +86,17 @@ _CORRECTIONS = (
 _COMPARING = "paredown.algorithms.losses"
 _LOSSES = (
     Component("distill_loss", "hard_label", f"{_COMPARING}:hard_label", HardLabelLoss, reads="labels"),
+    Component("distill_loss", "kl", f"{_COMPARING}:kl", KlLoss),
+    Component("distill_loss", "mse", f"{_COMPARING}:mse", MseLoss),
+    Component("distill_loss", "soft_cross_entropy", f"{_COMPARING}:soft_cross_entropy", SoftCrossEntropyLoss),
+    Component("distill_loss", "dkd", f"{_COMPARING}:dkd", DkdLoss),
+    Component("distill_loss", "dist", f"{_COMPARING}:dist", DistLoss),
+    Component("distill_loss", "feature_l2", f"{_COMPARING}:feature_l2", FeatureL2Loss, reads="features"),
+    Component("distill_loss", "attention", f"{_COMPARING}:attention", AttentionLoss, reads="features"),
+    Component("distill_loss", "cwd", f"{_COMPARING}:cwd", CwdLoss, reads="features"),
+    Component("distill_loss", "fsp", f"{_COMPARING}:fsp", FspLoss, reads="features"),
+    Component("distill_loss", "similarity", f"{_COMPARING}:similarity", SimilarityLoss, reads="features"),
+    Component("distill_loss", "rkd", f"{_COMPARING}:rkd", RkdLoss, reads="features"),
     Component(
         "distill_loss",
         "pixel_cross_entropy",
@@ -101,17 +112,6 @@ _LOSSES = (
         reads="labels",
     ),
     Component("distill_loss", "fcos", f"{_COMPARING}:fcos", FcosLoss, reads="labels"),
-    Component("distill_loss", "kl", f"{_COMPARING}:kl", KlLoss),
-    Component("distill_loss", "mse", f"{_COMPARING}:mse", MseLoss),
-    Component("distill_loss", "soft_cross_entropy", f"{_COMPARING}:soft_cross_entropy", SoftCrossEntropyLoss),
-    Component("distill_loss", "dkd", f"{_COMPARING}:dkd", DkdLoss),
-    Component("distill_loss", "dist", f"{_COMPARING}:dist", DistLoss),
-    Component("distill_loss", "feature_l2", f"{_COMPARING}:feature_l2", FeatureL2Loss, reads="features"),
-    Component("distill_loss", "attention", f"{_COMPARING}:attention", AttentionLoss, reads="features"),
-    Component("distill_loss", "cwd", f"{_COMPARING}:cwd", CwdLoss, reads="features"),
-    Component("distill_loss", "fsp", f"{_COMPARING}:fsp", FspLoss, reads="features"),
-    Component("distill_loss", "similarity", f"{_COMPARING}:similarity", SimilarityLoss, reads="features"),
-    Component("distill_loss", "rkd", f"{_COMPARING}:rkd", RkdLoss, reads="features"),
 )
 
 

@@ -94,7 +94,7 @@ def test_plugins_lists_what_each_brings(command):
     assert found["failed"] == {}
     assert found["plugins"]["core"]["step"] == ["prune", "finetune", "distill", "quantize"]
     assert found["plugins"]["torch"]["distill_loss for torch"][:2] == ["hard_label", "kl"]
-    assert found["plugins"]["vision"]["data"] == ["digits", "fashion_mnist"]
+    assert found["plugins"]["vision"]["data"][:2] == ["digits", "fashion_mnist"]
     text = command("plugins").stdout
     assert "  data: digits, fashion_mnist" in text
 

@@ -220,17 +220,17 @@ def test_soft_labels_that_cannot_be_kept_are_held_in_memory(bench, tmp_path):
 def test_outputs_beyond_half_precision_are_cut_and_those_that_are_no_numbers_refused(bench):
     chosen = bench(soft_labels="cache")
     teacher = make_teacher(chosen, BaselineTeacher(), {"w": np.full((10, 64), 1e6, np.float32)}, "here")
-    assert np.isfinite(soft_labels(chosen, teacher, 10, "here")).all()
+    assert np.isfinite(soft_labels(chosen, teacher, (10,), "here")).all()
     broken = make_teacher(chosen, BaselineTeacher(), {"w": np.full((10, 64), np.nan, np.float32)}, "here")
     with pytest.raises(BackendFailed, match="not finite"):
-        soft_labels(chosen, broken, 10, "here")
+        soft_labels(chosen, broken, (10,), "here")
 
 
 def test_soft_labels_of_a_callers_loader_are_refused(manager):
     spec = load_spec(small_spec(backends=["toy"]), manager.registry)
     chosen = GivenWorkbench(manager, "toy", spec, RunContext())
     with pytest.raises(UnsupportedError, match="known order"):
-        soft_labels(chosen, None, 10, "steps[0]")
+        soft_labels(chosen, None, (10,), "steps[0]")
 
 
 def test_an_unknown_tap_is_told_with_the_nearest_and_the_shapes(bench):
