@@ -13,14 +13,21 @@ import torch
 
 from paredown.algorithms.counting import count_macs
 from paredown.contracts import MeasureRequest, ModelSource
-from paredown.twins import OWN
+from paredown.manager import Manager
+from paredown.twins import DETECTORS, OWN, PIXELS, TORCH_PIXELS, outputs_of
 from paredown_torch import plugin
 from paredown_torch.model import _build
 from paredown_torch.zoo import NAMES
 
 FILE = Path(__file__).parents[1] / "core" / "paredown" / "zoo.json"
-SMALL, PUBLISHED = ((1, 28, 28), 10), ((3, 224, 224), 1000)
-"""Input and classes: those of small images, and those that networks are published for."""
+PUBLISHED = ((3, 224, 224), 1000)
+USUAL = {
+    **dict.fromkeys(OWN, ((1, 28, 28), 10)),
+    **dict.fromkeys(DETECTORS, ((1, 64, 64), 10)),
+    **dict.fromkeys((*PIXELS, *TORCH_PIXELS), ((3, 224, 224), 21)),
+    "unet": ((1, 64, 64), 11),
+}
+"""Input and classes: those of small images and drawn scenes, else those that networks are published for."""
 
 
 def figures() -> dict[str, Any]:
@@ -30,7 +37,7 @@ def figures() -> dict[str, Any]:
 
 def of_network(name: str) -> dict[str, Any]:
     """Parameters and multiply-accumulates of one network at its usual input."""
-    shape, classes = SMALL if name in OWN else PUBLISHED
+    shape, classes = USUAL.get(name, PUBLISHED)
     model = _without_numbers(ModelSource(name, classes, shape[0], shape[1:])).eval()
     with torch.device("meta"):
         layers = plugin.measure("torch", model, MeasureRequest("layers", shape)).layers
@@ -39,8 +46,14 @@ def of_network(name: str) -> dict[str, Any]:
         "classes": classes,
         "params": sum(parameter.numel() for parameter in model.parameters()),
         "macs": count_macs(layers),
-        "tasks": ["classification"],
+        "tasks": _tasks(outputs_of((name,)).get(name, "classes")),
     }
+
+
+def _tasks(outputs: str) -> list[str]:
+    """The tasks that networks with such outputs are for."""
+    components = Manager.discover().registry.components
+    return sorted(name for (slot, name), one in components.items() if slot == "task" and one.outputs == outputs)
 
 
 def _without_numbers(source: ModelSource) -> torch.nn.Module:
