@@ -8,7 +8,7 @@ from paredown.contracts import FloatArray, IntArray
 
 
 def resized(image: FloatArray, height: int, width: int) -> FloatArray:
-    """An image [rows, columns] at another size: bilinear, the corners of both images aligned; float64."""
+    """An image [rows, columns] at another size: bilinear between the centres of pixels; float64."""
     rows, row_shares = _places(height, image.shape[0])
     columns, column_shares = _places(width, image.shape[1])
     tall = _between(image.astype(np.float64), rows, row_shares)
