@@ -12,10 +12,9 @@ from paredown.errors import DataError
 from paredown_vision.dataset_configs import ImageFolderConfig, SplitShares
 from paredown_vision.faults import require_directory, settle
 from paredown_vision.pictures import SUFFIXES, read_all, read_picture
-from paredown_vision.splits import byte_splits, caps_of, stratified
+from paredown_vision.splits import byte_splits, caps_of, fixed_orders, stratified
 
 _SPLITS = (("train",), ("validation", "val"), ("test",))
-_ORDER = 0
 
 Listed = list[tuple[Path, int]]
 """Files with their classes, in the order of their split."""
@@ -64,12 +63,9 @@ def _listed(root: Path, shares: SplitShares) -> tuple[list[Listed], Sequence[str
         faults += [f"{folder.name}/{name} is no class of train" for name in by_class if name not in classes]
         faults += [f"{folder.name}/{name} has no pictures" for name in classes if not by_class.get(name)]
     _require_classes(classes, root / "train")
-    random = np.random.default_rng(_ORDER)
-    parts = []
-    for by_class in found:
-        files = [(path, label) for label, name in enumerate(classes) for path in by_class.get(name, ())]
-        parts.append([files[place] for place in random.permutation(len(files))])
-    return parts, classes, faults
+    parts = [[(path, label) for label, name in enumerate(classes) for path in one.get(name, ())] for one in found]
+    orders = fixed_orders([len(part) for part in parts])
+    return [[part[place] for place in order] for part, order in zip(parts, orders, strict=True)], classes, faults
 
 
 def _one_tree(root: Path, shares: SplitShares) -> tuple[list[Listed], Sequence[str], list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,16 +10,15 @@ import numpy as np
 from paredown.algorithms.objects import IGNORED, Objects, pack
 from paredown.contracts import Array, DataSplits
 from paredown.errors import DataError
-from paredown_vision.config import SplitLimits
 from paredown_vision.dataset_configs import NpzConfig
-from paredown_vision.splits import byte_splits, caps_of, make_splits
+from paredown_vision.splits import byte_splits, caps_of, fixed_orders, make_splits
 
 _SPLITS = ("train", "validation", "test")
 _OBJECTS = ("boxes", "classes", "crowd", "masks")
 
 
 def load_npz(config: NpzConfig, base_dir: Path) -> DataSplits:
-    """The arrays of a file, by split; bytes stay bytes, and nothing in the file is run.
+    """The arrays of a file, by split, in a fixed draw's order; bytes stay bytes, and nothing in the file is run.
 
     Raises:
         DataError: The file is missing or no NumPy file, holds Python objects, lacks an array, or has one of another
@@ -35,17 +33,14 @@ def load_npz(config: NpzConfig, base_dir: Path) -> DataSplits:
         raise _refused(path, "the splits' images differ", str([f"{one.shape} {one.dtype}" for one in images]))
     labels = _labels(arrays, [len(one) for one in images], path)
     classes = _num_classes(labels) if config.num_classes is None else config.num_classes
+    orders = fixed_orders([len(one) for one in images])
+    kept = [order[:cap] for order, cap in zip(orders, caps_of(config.limit), strict=True)]
+    labels = [one[places] for one, places in zip(labels, kept, strict=True)]
     if images[0].dtype != np.uint8:
-        train, validation, test = ((one, label) for one, label in zip(images, labels, strict=True))
-        return make_splits("npz", (train, validation, test), config.limit, classes)
-    return _bytes(images, labels, classes, config.limit)
-
-
-def _bytes(images: list[Array], labels: list[Array], classes: int, limit: int | SplitLimits | None) -> DataSplits:
-    parts, start = [], 0
-    for one, label, cap in zip(images, labels, caps_of(limit), strict=True):
-        parts.append((np.arange(start, start + len(one))[:cap], label[:cap]))
-        start += len(one)
+        train, validation, test = ((one[index], label) for one, index, label in zip(images, kept, labels, strict=True))
+        return make_splits("npz", (train, validation, test), num_classes=classes)
+    starts = np.cumsum([0, *(len(one) for one in images[:-1])])
+    parts = [(start + index, label) for start, index, label in zip(starts, kept, labels, strict=True)]
     return byte_splits("npz", np.concatenate(images), parts, classes)
 
 
@@ -55,22 +50,33 @@ def _read(path: Path) -> Mapping[str, Array]:
         with np.load(path, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise _refused(path, "this file holds a single array", "no .npz archive", remedy=remedy)
-            return {name: file[name] for name in file.files}
+            return {name: _array(file[name], name, path) for name in file.files}
+    except DataError:
+        raise
     except FileNotFoundError:
         raise _refused(path, "the file is missing", remedy="correct `data.path`") from None
     except ValueError as error:
         pickled = "pickle" in str(error) or "Object arrays" in str(error)
         what = "the file holds Python objects, which would have to be run" if pickled else "the file is damaged"
         raise _refused(path, what, str(error), remedy=remedy) from None
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
-        raise _refused(path, "the file cannot be read", str(error), remedy=remedy) from None
+    except Exception as error:  # NumPy's reader and zlib raise whatever broken bytes lead them to
+        value = str(error) or type(error).__name__
+        raise _refused(path, "the file cannot be read", value, remedy=remedy) from error
+
+
+def _array(member: object, name: str, path: Path) -> Array:
+    """A member of the archive: NumPy gives the bytes of one that does not begin as arrays do."""
+    if isinstance(member, np.ndarray):
+        return member
+    raise _refused(path, f"`{name}` is no array", type(member).__name__, expected="an array of numbers")
 
 
 def _require_names(arrays: Mapping[str, Array], path: Path) -> None:
-    known = {f"{split}_{part}" for split in _SPLITS for part in ("images", "labels", *_OBJECTS)}
+    objects = any(f"{split}_{part}" in arrays for split in _SPLITS for part in _OBJECTS)
+    known = {f"{split}_{part}" for split in _SPLITS for part in ("images", *(_OBJECTS if objects else ("labels",)))}
     unknown = sorted(set(arrays) - known)
-    boxed = any(name.endswith("_boxes") for name in arrays)
-    needed = [f"{split}_{part}" for split in _SPLITS for part in ("images", *(_OBJECTS[:2] if boxed else ("labels",)))]
+    parts = ("images", *(_OBJECTS[:2] if objects else ("labels",)))
+    needed = [f"{split}_{part}" for split in _SPLITS for part in parts]
     missing = [name for name in needed if name not in arrays]
     uneven = [part for part in _OBJECTS if 0 < sum(f"{split}_{part}" in arrays for split in _SPLITS) < len(_SPLITS)]
     if unknown or missing or uneven:

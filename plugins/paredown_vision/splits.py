@@ -110,6 +110,12 @@ def halves(count: int) -> tuple[IntArray, IntArray]:
     return np.sort(order[: (count + 1) // 2]), np.sort(order[(count + 1) // 2 :])
 
 
+def fixed_orders(counts: Sequence[int]) -> list[IntArray]:
+    """An order for each split by a fixed draw, so that its first images are a fair sample of sorted data."""
+    random = np.random.default_rng(0)
+    return [random.permutation(count) for count in counts]
+
+
 def _not_zero(deviation: FloatArray) -> FloatArray:
     """Deviations by which one can divide: a channel that never changes stays 0 after its mean is taken off."""
     return np.where(deviation > 0, deviation, 1.0)

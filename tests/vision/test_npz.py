@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,31 @@ def test_labels_may_be_objects(tmp_path: Path) -> None:
     assert not labels["crowd"].any()
 
 
+def test_labels_beside_objects_are_refused_by_name(tmp_path: Path) -> None:
+    given = arrays()
+    for split in SPLITS:
+        count = len(given[f"{split}_labels"])
+        given |= {f"{split}_boxes": np.zeros((count, 1, 4)), f"{split}_classes": np.full((count, 1), 2)}
+    with pytest.raises(DataError) as caught:
+        load(tmp_path, given)
+    assert caught.value.problems[0].value == "unknown: test_labels, train_labels, validation_labels"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_limit_of_a_sorted_file_keeps_every_class_and_every_images_label(tmp_path: Path, dtype: Any) -> None:
+    given: Arrays = {}
+    for split in SPLITS:
+        labels = np.repeat([0, 1, 2], 20)
+        given |= {f"{split}_images": np.ones((60, 1, 2, 2), dtype) * labels[:, None, None, None].astype(dtype)}
+        given |= {f"{split}_labels": labels}
+    data = load(tmp_path, given, limit=15)
+    for images, labels in (data.train, data.validation, data.test):
+        assert set(labels) == {0, 1, 2}
+        values = images[:][:, 0, 0, 0]
+        assert all(len(np.unique(values[labels == one])) == 1 for one in range(3))
+        assert len(np.unique(values)) == 3
+
+
 def without(name: str) -> Any:
     return lambda given: given.pop(name)
 
@@ -79,6 +105,7 @@ def put(name: str, value: Any) -> Any:
     [
         (without("test_labels"), "the file holds other arrays than expected"),
         (put("extra", np.zeros(3)), "the file holds other arrays than expected"),
+        (put("train_classes", np.zeros((12, 1), np.int64)), "the file holds other arrays than expected"),
         (put("train_labels", np.arange(5)), "`train_labels` does not fit the images"),
         (put("train_labels", np.zeros(12)), "`train_labels` does not fit the images"),
         (put("test_images", np.zeros((6, 3, 4), np.uint8)), "`test_images` is no array of images"),
@@ -99,6 +126,29 @@ def test_wrong_arrays_are_refused(tmp_path: Path, spoil: Any, what: str) -> None
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "set.npz").write_bytes(content)
     with pytest.raises(DataError):
+        load_npz(NpzConfig(path="set.npz"), tmp_path)
+
+
+def test_damage_anywhere_is_refused_by_the_files_name(tmp_path: Path) -> None:
+    path = tmp_path / "set.npz"
+    np.savez_compressed(path, **arrays())
+    whole = path.read_bytes()
+    where: list[str | None] = []
+    for place in range(0, len(whole), 11):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            load_npz(NpzConfig(path="set.npz"), tmp_path)
+        except DataError as error:
+            where.append(error.problems[0].where)
+    assert set(where) == {str(path)}
+    assert len(where) > len(whole) // 11 // 2
+
+
+def test_a_member_that_is_no_array_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", **{name: value for name, value in arrays().items() if name != "test_labels"})
+    with zipfile.ZipFile(tmp_path / "set.npz", "a") as file:
+        file.writestr("test_labels", b"0, 1, 2")
+    with pytest.raises(DataError, match="`test_labels` is no array"):
         load_npz(NpzConfig(path="set.npz"), tmp_path)
 
 
