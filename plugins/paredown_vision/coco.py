@@ -14,11 +14,11 @@ from paredown_vision.coco_file import Instances, Picture, read_instances
 from paredown_vision.coco_masks import decoded
 from paredown_vision.dataset_configs import CocoConfig, CocoPart
 from paredown_vision.faults import require_directory, settle
+from paredown_vision.label_room import require_label_room
 from paredown_vision.pictures import Unreadable, read_all, read_picture
 from paredown_vision.placing import Placement
 from paredown_vision.splits import byte_splits, caps_of, halves
 
-_MOST_BYTES = 4 * 2**30
 _SMALLEST = 1.0
 """Objects of which less than so many pixels' width or height is left on the input are left out."""
 
@@ -36,6 +36,7 @@ def load_coco(config: CocoConfig, base_dir: Path) -> DataSplits:
     named = [config.train, config.validation] + ([] if config.test is None else [config.test])
     files = [read_instances(root / part.annotations) for part in named]
     folders = [require_directory(root / part.images, "images") for part in named]
+    _require_same_names(files, [str(root / part.annotations) for part in named])
     classes = {number: place for place, number in enumerate(files[0].categories)}
     notes = _settled(config, files, named, classes, root)
     pairs = [[(folder, one) for one in file.pictures] for folder, file in zip(folders, files, strict=True)]
@@ -64,6 +65,25 @@ def load_coco(config: CocoConfig, base_dir: Path) -> DataSplits:
         parts.append((index, labels[index]))
         start += len(part)
     return byte_splits("coco", store.pixels, parts, len(classes), notes)
+
+
+def _require_same_names(files: Sequence[Instances], paths: Sequence[str]) -> None:
+    """Refuses splits in which one number means different categories: their objects would be of wrong classes."""
+    names = files[0].categories
+    for file, path in zip(files[1:], paths[1:], strict=True):
+        differ = [
+            f"{number} is `{names[number]}` and here `{name}`"
+            for number, name in file.categories.items()
+            if name != names.get(number, name)
+        ]
+        if differ:
+            raise DataError(
+                "the categories are not those of train",
+                where=path,
+                value="; ".join(differ),
+                expected=f"the numbers and names of {paths[0]}",
+                remedy="number the categories of all splits alike, or choose files that belong together",
+            )
 
 
 def _skips(config: CocoConfig) -> bool:
@@ -104,15 +124,7 @@ def _labels(pictures: Sequence[Picture], classes: Mapping[int, int], config: Coc
     """The labels of all pictures, and the objects whose masks cannot be used."""
     size = config.size if config.target == "instance_segmentation" else None
     places = max(1, *(len(one.objects) for one in pictures), 1)
-    needed = len(pictures) * object_dtype(places, size).itemsize
-    if needed > _MOST_BYTES:
-        raise DataError(
-            "the labels are too large for memory",
-            where="data",
-            value=f"{needed / 2**30:.1f} GiB: up to {places} objects in each of {len(pictures)} pictures",
-            expected=f"at most {_MOST_BYTES / 2**30:.0f} GiB",
-            remedy="lower `data.limit` or `data.size`",
-        )
+    require_label_room(len(pictures), object_dtype(places, size).itemsize, f"up to {places} objects")
     faults: list[str] = []
     found = [_objects(one, classes, config, faults) for one in pictures]
     return pack(found, places, size), faults

@@ -57,16 +57,12 @@ def read_instances(path: Path) -> Instances:
     """Reads a file of instances.
 
     Raises:
-        DataError: It is missing, no JSON, or lacks one of the lists `images`, `annotations` and `categories`.
+        DataError: It is missing, no JSON, lacks one of the lists `images`, `annotations` and `categories`, or gives two
+            categories one number.
     """
     content = _json(path)
-    categories: dict[int, str] = {}
     faults: list[str] = []
-    for entry in content["categories"]:
-        if _is_id(entry) and isinstance(entry.get("name"), str):
-            categories[entry["id"]] = entry["name"]
-        else:
-            faults.append(f"category {_short(entry)} has no whole number `id` or no `name`")
+    categories = _categories(content["categories"], path, faults)
     pictures: dict[int, Picture] = {}
     for entry in content["images"]:
         found = _picture(entry)
@@ -104,6 +100,25 @@ def _json(path: Path) -> dict[str, list[Any]]:
             remedy="choose the file of instances, such as `instances_train2017.json`",
         )
     return dict(content)
+
+
+def _categories(entries: list[Any], path: Path, faults: list[str]) -> dict[int, str]:
+    """The names by their numbers; which of two with one number an object has cannot be told."""
+    categories: dict[int, str] = {}
+    for entry in entries:
+        if not _is_id(entry) or not isinstance(entry.get("name"), str):
+            faults.append(f"category {_short(entry)} has no whole number `id` or no `name`")
+        elif entry["id"] in categories:
+            raise DataError(
+                "two categories have one `id`",
+                where=str(path),
+                value=f"{entry['id']}: `{categories[entry['id']]}` and `{entry['name']}`",
+                expected="each `id` once",
+                remedy="remove one, or number it anew with its objects",
+            )
+        else:
+            categories[entry["id"]] = entry["name"]
+    return categories
 
 
 def _picture(entry: Any) -> Picture | str:

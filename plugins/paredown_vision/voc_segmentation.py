@@ -11,6 +11,7 @@ from paredown.contracts import Array, DataSplits
 from paredown.errors import DataError
 from paredown_vision.dataset_configs import VocSegmentationConfig
 from paredown_vision.faults import require_directory, settle
+from paredown_vision.label_room import require_label_room
 from paredown_vision.pictures import SUFFIXES, Unreadable, read_all, read_class_map, read_picture
 from paredown_vision.splits import byte_splits, caps_of, halves
 
@@ -19,14 +20,17 @@ def load_voc_segmentation(config: VocSegmentationConfig, base_dir: Path) -> Data
     """Pictures and class maps named by the split lists. A pixel outside the picture does not count.
 
     Raises:
-        DataError: A folder or a list is missing, or with `on_error: refuse` a picture or a map cannot be used.
+        DataError: A folder or a list is missing, or with `on_error: refuse` a picture or a map cannot be used, or the
+            maps are too large for memory.
     """
     root = require_directory(base_dir / config.directory, "data.directory")
     pictures = _files(require_directory(root / "JPEGImages", "data.directory"))
     maps = _files(require_directory(root / "SegmentationClass", "data.directory"))
     names = [part[:cap] for part, cap in zip(_lists(root, config), caps_of(config.limit), strict=True)]
     every = [name for part in names for name in part]
-    labels = np.zeros((len(every), *config.size), np.uint8)
+    height, width = config.size
+    require_label_room(len(every), height * width * np.dtype(np.int64).itemsize, f"a class map of {height} x {width}")
+    labels = np.zeros((len(every), height, width), np.uint8)
 
     def read(place: int) -> Array:
         name = every[place]

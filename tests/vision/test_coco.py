@@ -12,6 +12,7 @@ from PIL import Image
 
 from paredown.contracts import DataSplits
 from paredown.errors import DataError
+from paredown_vision import label_room
 from paredown_vision.coco import load_coco
 from paredown_vision.coco_masks import decoded
 from paredown_vision.dataset_configs import CocoConfig
@@ -134,6 +135,30 @@ def test_wrong_objects_are_named_and_counted(tmp_path: Path) -> None:
     data = load(tmp_path, on_error="skip")
     assert (data.train[1]["classes"] >= 0).sum() == 3
     assert len(data.notes) == 2
+
+
+def test_categories_that_differ_between_the_splits_are_refused(tmp_path: Path) -> None:
+    dataset(tmp_path, OBJECTS)
+    content = json.loads((tmp_path / "val.json").read_text())
+    content["categories"] = [{"id": 7, "name": "ant"}, {"id": 3, "name": "cat"}, {"id": 9, "name": "dog"}]
+    (tmp_path / "val.json").write_text(json.dumps(content))
+    with pytest.raises(DataError) as caught:
+        load(tmp_path, on_error="skip")
+    problem = caught.value.problems[0]
+    assert problem.where == str(tmp_path / "val.json")
+    assert problem.value == "3 is `ant` and here `cat`; 7 is `cat` and here `ant`"
+
+
+def test_a_number_of_two_categories_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="two categories have one `id`"):
+        load(dataset(tmp_path, OBJECTS, categories=[*CATEGORIES, {"id": 7, "name": "dog"}]), on_error="skip")
+
+
+def test_labels_that_are_too_large_for_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_room, "MOST_BYTES", 2**10)
+    load(dataset(tmp_path, OBJECTS))
+    with pytest.raises(DataError, match="the labels are too large for memory"):
+        load(tmp_path, target="instance_segmentation")
 
 
 def test_boxes_outside_their_picture_are_refused_or_cut(tmp_path: Path) -> None:

@@ -87,6 +87,14 @@ def test_what_cannot_be_used_is_named_and_counted(tmp_path: Path) -> None:
     assert "4 of 12 pictures" in data.notes[0]
 
 
+def test_maps_that_are_too_large_for_memory_are_refused_before_room_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        load(dataset(tmp_path), size=[8192, 8192])
+    problem = caught.value.problems[0]
+    assert problem.what == "the labels are too large for memory"
+    assert problem.value == "6.0 GiB: a class map of 8192 x 8192 in each of 12 pictures"
+
+
 def test_a_missing_list_is_refused(tmp_path: Path) -> None:
     dataset(tmp_path)
     with pytest.raises(DataError, match="a list of names cannot be read"):
