@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from helpers import PRUNE, small_spec
+from helpers import FINETUNE, PRUNE, small_spec
 
 from paredown.engine.given import require_own_augmentation
 from paredown.errors import Problem, SpecError, UnsupportedError
@@ -26,6 +26,18 @@ def test_labels_for_another_task_are_refused() -> None:
     assert "task.kind" in problem.where
     assert problem.what == "the labels of `digit_scenes` are not for the task `classification`"
     assert problem.expected == "`detection`"
+
+
+def test_the_remedy_for_another_tasks_labels_is_one_that_works() -> None:
+    masks = {"kind": "digit_scenes", "target": "instance_segmentation"}
+    network = {"kind": "zoo", "name": "fcos_mobilenet_v2_small", "num_classes": 10, "in_channels": 1}
+    detector = {"task": {"kind": "detection"}, "model": network | {"input_size": [64, 64]}, "steps": [FINETUNE]}
+    remedy = problem_of(data=masks, **detector).remedy
+    assert remedy == "write `target: detection` under `data`, or choose other data"
+    assert problem_of(data=masks).remedy == "choose other data"
+    boxes = masks | {"target": "detection"}
+    load_spec(small_spec(data=boxes, **detector), Manager.discover().registry)
+    assert problem_of(data=boxes).remedy == "write the task `detection`, or choose other data"
 
 
 def test_the_fewest_digits_are_not_more_than_the_most() -> None:
