@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from paredown.algorithms.objects import IGNORED
 from paredown.contracts import FloatArray, IntArray
 from paredown.errors import DataError
 from paredown_vision.config import SemanticSegmentationConfig
 
-IGNORED = 255
-"""The label of a pixel that does not count."""
 _IMAGES = 16
 """How many images are looked at together, so that memory does not grow with the data."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers import ROOT
 
 from paredown.algorithms.labels import LABEL_FORMS, label_fault
 from paredown.algorithms.objects import Objects, pack
@@ -61,3 +63,9 @@ def test_other_labels_are_named(task: str, labels: Array, value: str) -> None:
 
 def test_the_spec_knows_the_same_tasks() -> None:
     assert set(LABELLED_TASKS) == set(LABEL_FORMS)
+
+
+def test_the_label_of_pixels_that_do_not_count_is_written_once() -> None:
+    files = [path for part in ("core", "backends", "plugins") for path in (ROOT / part).rglob("*.py")]
+    named = [path.name for path in files if re.search(r"^\w+(: \w+)? = 255$", path.read_text("utf-8"), re.MULTILINE)]
+    assert named == ["objects.py"]

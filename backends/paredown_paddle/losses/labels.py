@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from paredown.algorithms.losses.labels import IGNORED
+from paredown.algorithms.objects import IGNORED
 from paredown_paddle.framework import paddle
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from paredown.algorithms.losses.labels import IGNORED
+from paredown.algorithms.objects import IGNORED
 
 
 def pixel_cross_entropy(student: Tensor, teacher: Tensor | None, labels: Tensor, options: Mapping[str, Any]) -> Tensor:  # noqa: ARG001

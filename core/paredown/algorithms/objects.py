@@ -12,7 +12,7 @@ from paredown.contracts import Array, FloatArray, IntArray
 PADDING = -1
 """The class of the places behind an image's last object."""
 IGNORED = 255
-"""The class of pixels that a class map says nothing of."""
+"""The class of pixels that a class map says nothing of: they count neither in losses nor in metrics."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from paredown.algorithms.losses.logits import log_softmax, rows
+from paredown.algorithms.objects import IGNORED
 from paredown.contracts import FloatArray, IntArray
-
-IGNORED = 255
-"""The label of a pixel that does not count."""
 
 
 def pixel_cross_entropy(
