@@ -80,7 +80,15 @@ def test_no_file_knows_the_machine_that_built_it(contents):
 
 
 def test_its_extras_are_those_that_are_documented(metadata):
-    assert set(metadata.get_all("Provides-Extra")) == {"torch", "paddle", "openvino", "vision", "all", "testing"}
+    assert set(metadata.get_all("Provides-Extra")) == {
+        "torch",
+        "paddle",
+        "openvino",
+        "timm",
+        "vision",
+        "all",
+        "testing",
+    }
     needed = metadata.get_all("Requires-Dist")
     assert [
         line for line in needed if "extra ==" not in line and line.startswith(("torch", "paddle", "openvino"))

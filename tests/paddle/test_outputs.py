@@ -46,7 +46,8 @@ def test_what_is_no_tuple_of_tensors_is_refused(form):
         plugin.evaluate("paddle", Returns(form), IMAGES)
 
 
-def test_structured_labels_stay_in_numpy():
+def test_structured_labels_stay_in_numpy_and_numbers_follow_the_loop():
     labels = np.zeros(2, [("classes", np.int64, (3,))])
-    assert targets(labels) is labels
-    assert targets(np.arange(2, dtype=np.int32)).dtype == paddle.int64
+    assert targets(labels, "float64") is labels
+    assert targets(np.arange(2, dtype=np.int32), "float64").dtype == paddle.int64
+    assert targets(np.zeros(2, np.float32), "float64").dtype == paddle.float64

@@ -47,7 +47,8 @@ def test_what_is_no_tuple_of_tensors_is_refused(form):
         plugin.evaluate("torch", Returns(form), IMAGES)
 
 
-def test_structured_labels_stay_in_numpy():
-    labels = np.zeros(2, [("classes", np.int64, (3,))])
-    assert targets(labels, torch.device("cpu")) is labels
-    assert targets(np.arange(2, dtype=np.int32), torch.device("cpu")).dtype == torch.int64
+def test_structured_labels_stay_in_numpy_and_numbers_follow_the_loop():
+    labels, like = np.zeros(2, [("classes", np.int64, (3,))]), torch.zeros(1, dtype=torch.float64)
+    assert targets(labels, like) is labels
+    assert targets(np.arange(2, dtype=np.int32), like).dtype == torch.int64
+    assert targets(np.zeros(2, np.float32), like).dtype == torch.float64
