@@ -25,6 +25,18 @@ SPEC = {
 POINTS = [(np.random.default_rng(0).random((8, 1, 8, 8), np.float32), np.full((8, 2), 0.5, np.float32))]
 
 
+class SameSign:
+    """A stand-in for the spec's task."""
+
+    primary = "unused"
+
+    def metrics(self, outputs, labels):
+        raise AssertionError("the metrics are the caller's")
+
+    def agreement(self, outputs, reference):
+        return float(np.mean((outputs > 0) == (reference > 0)))
+
+
 def network():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
 
@@ -76,10 +88,15 @@ def test_a_loss_that_is_no_scalar_is_one_clear_error():
 
 
 def test_the_first_of_several_metrics_is_the_one_for_bounds():
-    task = own_task({"mse": closeness, "count": lambda outputs, labels: len(labels)})
+    task = own_task({"mse": closeness, "count": lambda outputs, labels: len(labels)}, SameSign())
     assert task.primary == "mse"
     assert task.metrics(np.zeros((2, 2)), np.ones((2, 2))) == {"mse": -1.0, "count": 2.0}
-    assert own_task(closeness).primary == "closeness"
+    assert own_task(closeness, SameSign()).primary == "closeness"
+
+
+def test_predictions_agree_as_the_specs_task_counts_them():
+    task = own_task(closeness, SameSign())
+    assert task.agreement(np.array([1.0, -1.0]), np.array([2.0, 3.0])) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -92,10 +109,10 @@ def test_the_first_of_several_metrics_is_the_one_for_bounds():
 )
 def test_a_metric_that_gives_no_number_is_one_clear_error(metric, what):
     with pytest.raises(ModelError, match=what):
-        own_task({"mine": metric}).metrics(np.zeros((2, 2)), np.zeros(2))
+        own_task({"mine": metric}, SameSign()).metrics(np.zeros((2, 2)), np.zeros(2))
 
 
 @pytest.mark.parametrize("metric", [{}, 0.5, {"mine": 0.5}])
 def test_what_is_no_metric_is_refused_at_once(metric):
     with pytest.raises(ModelError, match="no function"):
-        own_task(metric)
+        own_task(metric, SameSign())
