@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +77,24 @@ def test_gradients_and_training_both_use_the_loss_on_labels_of_any_form(tmp_path
 def test_labels_of_any_form_need_a_loss_and_a_metric(tmp_path):
     with pytest.raises(DataError, match="labels of another form"):
         paredown.compress(network(), SPEC, train=POINTS, validation=POINTS, loss=functional.mse_loss, out=tmp_path)
+
+
+def test_compress_trusts_what_its_caller_names_where_a_finished_run_teaches(tmp_path, monkeypatch):
+    from paredown.engine import artifact
+    from paredown.engine.teaching.finished import load_finished
+    from paredown.spec.teachers import ArtifactTeacher
+
+    (tmp_path / "spec.json").write_text('{"model": null}')
+    monkeypatch.setattr(artifact, "find_run", lambda path: path)
+    monkeypatch.setattr(artifact, "load", lambda *_, trust: trust)
+    monkeypatch.setattr(
+        "paredown.engine.runner.run_given",
+        lambda bench, *_: (load_finished(bench, ArtifactTeacher(path=str(tmp_path)), "teacher"), None),
+    )
+    loaders = {"train": POINTS, "validation": POINTS, "out": tmp_path}
+    assert paredown.compress(network(), SPEC, **loaders).model.packages == ()
+    trust = paredown.compress(network(), SPEC, **loaders, trust=["mynets"]).model
+    assert (trust.packages, trust.directory) == (("mynets",), Path.cwd())
 
 
 def test_a_loss_that_is_no_scalar_is_one_clear_error():
