@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle  # only with the class below, which refuses everything that could run
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ def read_content(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             content = _ArraysOnly(file).load()
+        return _unpacked(content) if isinstance(content, dict) else {}
     except Exception as error:  # a damaged or hostile pickle raises whatever its opcodes lead to
         raise WeightsError(
             "the weights cannot be read, or hold more than arrays",
@@ -53,7 +54,6 @@ def read_content(path: Path) -> dict[str, Any]:
             expected="a state saved by paddle.save: names and arrays",
             remedy="save the network's state_dict alone, or convert it to safetensors",
         ) from error
-    return _unpacked(content) if isinstance(content, dict) else {}
 
 
 def read_pdparams(path: Path) -> dict[str, Array]:
@@ -66,15 +66,26 @@ def read_pdparams(path: Path) -> dict[str, Array]:
 
 
 def _unpacked(content: Mapping[Any, Any]) -> dict[str, Any]:
-    """Arrays in place of the pairs that paddle.save writes (its name, its array); older versions wrote arrays alone."""
-    found: dict[str, Any] = {}
-    for name, value in content.items():
-        if name == _OWN_TABLE:
+    """Arrays in place of the pairs that paddle.save writes (its name, its array); older versions wrote arrays alone.
+
+    Every dictionary is copied once, so that one which holds itself, or nests without end, ends here too.
+    """
+    copies: dict[int, dict[str, Any]] = {id(content): {}}
+    waiting = [content]
+    while waiting:
+        source = waiting.pop()
+        for name, value in source.items():
+            if isinstance(value, dict) and name != _OWN_TABLE and id(value) not in copies:
+                copies[id(value)] = {}
+                waiting.append(value)
+        copies[id(source)].update(_entries(source, copies))
+    return copies[id(content)]
+
+
+def _entries(source: Mapping[Any, Any], copies: Mapping[int, dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for name, value in source.items():
+        is_pair = isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], np.ndarray)
+        kept = value[1] if is_pair else value
+        if name == _OWN_TABLE or (isinstance(kept, np.ndarray) and kept.dtype.kind not in "fiub"):
             continue
-        if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], np.ndarray):
-            value = value[1]  # noqa: PLW2901
-        if isinstance(value, dict):
-            found[str(name)] = _unpacked(value)
-        elif not isinstance(value, np.ndarray) or value.dtype.kind in "fiub":
-            found[str(name)] = value
-    return found
+        yield str(name), copies[id(kept)] if isinstance(kept, dict) else kept

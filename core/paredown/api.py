@@ -143,6 +143,7 @@ def compress(
     loss: OwnLoss | None = None,
     metric: OwnMetric | Mapping[str, OwnMetric] | None = None,
     out: Path | str | None = None,
+    trust: Sequence[str] = (),
 ) -> Compressed:
     """Compresses a network of the caller's with loaders of the caller's, in the caller's process.
 
@@ -161,6 +162,7 @@ def compress(
             or several by name, the first for the bounds. It stands for the metrics of the spec's task. With `loss` and
             `metric`, labels may be numbers of any shape, the batch axis first.
         out: Where plans, weights and ONNX files are written; `paredown-out/NAME` by default. Started over.
+        trust: Modules and packages whose functions built the networks of finished runs that teach (`artifact`).
 
     Raises:
         ParedownError: With the place, the value, what was expected and the remedy.
@@ -180,6 +182,7 @@ def compress(
             base_dir=_base_directory(spec),
             amp=checked.run.amp,
         ),
+        trust=trusting(trust, _base_directory(spec)),
         model=model,
         loaders={"train": train, "validation": validation, "test": validation if test is None else test},
         own_loss=loss,

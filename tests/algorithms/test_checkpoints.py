@@ -23,6 +23,9 @@ def is_array(value):
         ({"state_dict": {"w": W}, "epoch": 3}, ("took `state_dict`, left `epoch`",)),
         ({"optimizer": {"lr": 1}, "model": {"w": W}}, ("took `model`, left `optimizer`",)),
         ({"ema": {"module": {"w": W}}}, ("took `ema`", "took `module`")),
+        ({"epoch": 3, "state_dict": {"w": W}, "best": B}, ("took `state_dict`, left `epoch`, `best`",)),
+        ({"state_dict": {}, "params": {"lr": 1}, "w": W}, ("left out what is no array: `state_dict`, `params`",)),
+        ({"model": {"lr": 1}, "ema": {"w": W}}, ("took `ema`, left `model`",)),
         ({"w": W, "step": 5}, ("left out what is no array: `step`",)),
     ],
 )
@@ -36,6 +39,21 @@ def test_arrays_are_found_within_what_people_wrap_them_in(content, notes):
 def test_a_file_without_named_arrays_is_refused(content):
     with pytest.raises(WeightsError, match="no arrays under names"):
         unwrapped(content, is_array)
+
+
+def test_a_file_that_holds_itself_or_nests_without_end_is_read_or_refused():
+    itself = {"epoch": 1}
+    itself["state_dict"] = itself
+    with pytest.raises(WeightsError, match="no arrays under names"):
+        unwrapped(itself, is_array)
+    assert list(unwrapped(itself | {"w": W}, is_array)[0]) == ["w"]
+    itself["w"] = W
+    assert list(unwrapped(itself, is_array)[0]) == ["w"]
+    deep = {"w": W}
+    for _ in range(5000):
+        deep = {"model": deep}
+    with pytest.raises(WeightsError, match="no arrays under names"):
+        unwrapped(deep, is_array)
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.module."])

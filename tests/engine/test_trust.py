@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib.util import spec_from_file_location
 from types import SimpleNamespace
 
 import numpy as np
@@ -165,3 +166,62 @@ def test_a_file_beside_the_spec_never_stands_in_for_an_installed_module(place):
     model = BuilderModel(builders={"toy": "colorsys:rgb_to_hsv"})
     found = builder_source(model, INFO, trusting(["colorsys"], place.directory))
     assert found.name == "colorsys:rgb_to_hsv"
+
+
+def test_what_an_installed_module_lacks_is_not_taken_from_beside_the_spec(place, tmp_path_factory):
+    installed = tmp_path_factory.mktemp("installed")
+    text = "try:\n    import NAME_extra\nexcept ImportError:\n    pass\n\ndef f():\n    import NAME_extra\n"
+    (installed / f"{place.name}_lib.py").write_text(text.replace("NAME", place.name))
+    (place.directory / f"{place.name}_extra.py").write_text(NETWORKS)
+    sys.path.append(str(installed))
+    model = BuilderModel(builders={"toy": f"{place.name}_lib:f"})
+    found = builder_source(model, INFO, trusting([f"{place.name}_lib"], place.directory))
+    with pytest.raises(ModelError, match=f"No module named '{place.name}_extra'"):
+        found.build()
+    assert not place.marker.exists()
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_package_whose_code_runs_when_a_module_of_it_is_imported_needs_trust_too(place, depth):
+    outer, inner = f"{place.name}_a", f"{place.name}_a.b"
+    (place.directory / outer / "b").mkdir(parents=True)
+    (place.directory / outer / "b" / "c.py").write_text("import numpy\n\ndef f():\n    return numpy.ones(2)\n")
+    running = place.directory / outer / ("__init__.py" if depth == 1 else "b/__init__.py")
+    running.write_text(NETWORKS)
+    package = outer if depth == 1 else inner
+    model = BuilderModel(builders={"toy": f"{inner}.c:f"})
+    trust = trusting([f"{inner}.c"], place.directory)
+    for refuse in (
+        lambda: builder_source(model, INFO, trust),
+        lambda: require_code(spec_of(**model.builders), ["toy"], trust),
+    ):
+        with pytest.raises(TrustError, match=f"runs the package `{package}`") as caught:
+            refuse()
+        assert f"--trust {package}" in caught.value.problems[0].remedy
+    assert not (running.parent / "imported").exists()
+    running.unlink()
+    assert builder_source(model, INFO, trust).build().shape == (2,)
+
+
+def test_a_directory_of_the_same_name_on_pythons_path_hides_no_file_beside_the_spec(place, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    (other / place.name).mkdir()
+    sys.path.insert(0, str(other))
+    assert source(place, "array").build().shape == (2,)
+
+
+def test_a_module_that_an_editable_install_serves_is_found_before_a_file_beside_the_spec(place, tmp_path_factory):
+    file = tmp_path_factory.mktemp("editable") / "networks.py"
+    file.write_text("import numpy\n\ndef array():\n    return numpy.ones(9)\n")
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            return spec_from_file_location(name, file) if name == place.name else None
+
+    sys.meta_path.append(Finder)
+    try:
+        assert source(place, "array").build().shape == (9,)
+    finally:
+        sys.meta_path.remove(Finder)
+    assert not place.marker.exists()

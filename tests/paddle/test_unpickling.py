@@ -8,8 +8,9 @@ import pickle
 import numpy as np
 import pytest
 
+from paredown.algorithms.checkpoints import unwrapped
 from paredown.errors import WeightsError
-from paredown_paddle.unpickling import read_pdparams
+from paredown_paddle.unpickling import read_content, read_pdparams
 
 
 class Malicious:
@@ -56,3 +57,15 @@ def test_what_calls_a_permitted_class_in_a_wrong_way_is_an_error_of_ours(tmp_pat
 def test_arrays_of_objects_are_left_out(tmp_path):
     (tmp_path / "objects.pdparams").write_bytes(pickle.dumps({"w": np.ones(2), "o": np.array([{}, []], object)}))
     assert list(read_pdparams(tmp_path / "objects.pdparams")) == ["w"]
+
+
+def test_a_file_that_holds_itself_or_nests_without_end_is_refused_without_a_traceback(tmp_path):
+    itself = {"epoch": 1}
+    itself["state_dict"] = itself
+    deep = b"}" + b"(\x8c\x05model}" * 5000 + b"u" * 5000 + b"."
+    (tmp_path / "itself.pdparams").write_bytes(pickle.dumps(itself))
+    (tmp_path / "deep.pdparams").write_bytes(deep)
+    for name in ("itself", "deep"):
+        content = read_content(tmp_path / f"{name}.pdparams")
+        with pytest.raises(WeightsError, match="no arrays under names"):
+            unwrapped(content, lambda value: isinstance(value, np.ndarray))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,18 @@ SPEC = {
     "deploy": {"runtime": {"kind": "onnxruntime"}, "max_metric_drop": 1.0},
 }
 POINTS = [(np.random.default_rng(0).random((8, 1, 8, 8), np.float32), np.full((8, 2), 0.5, np.float32))]
+
+
+class SameSign:
+    """A stand-in for the spec's task."""
+
+    primary = "unused"
+
+    def metrics(self, outputs, labels):
+        raise AssertionError("the metrics are the caller's")
+
+    def agreement(self, outputs, reference):
+        return float(np.mean((outputs > 0) == (reference > 0)))
 
 
 def network():
@@ -66,6 +79,24 @@ def test_labels_of_any_form_need_a_loss_and_a_metric(tmp_path):
         paredown.compress(network(), SPEC, train=POINTS, validation=POINTS, loss=functional.mse_loss, out=tmp_path)
 
 
+def test_compress_trusts_what_its_caller_names_where_a_finished_run_teaches(tmp_path, monkeypatch):
+    from paredown.engine import artifact
+    from paredown.engine.teaching.finished import load_finished
+    from paredown.spec.teachers import ArtifactTeacher
+
+    (tmp_path / "spec.json").write_text('{"model": null}')
+    monkeypatch.setattr(artifact, "find_run", lambda path: path)
+    monkeypatch.setattr(artifact, "load", lambda *_, trust: trust)
+    monkeypatch.setattr(
+        "paredown.engine.runner.run_given",
+        lambda bench, *_: (load_finished(bench, ArtifactTeacher(path=str(tmp_path)), "teacher"), None),
+    )
+    loaders = {"train": POINTS, "validation": POINTS, "out": tmp_path}
+    assert paredown.compress(network(), SPEC, **loaders).model.packages == ()
+    trust = paredown.compress(network(), SPEC, **loaders, trust=["mynets"]).model
+    assert (trust.packages, trust.directory) == (("mynets",), Path.cwd())
+
+
 def test_a_loss_that_is_no_scalar_is_one_clear_error():
     with pytest.raises(ModelError, match="gives no scalar") as caught:
         as_loss(lambda outputs, labels: outputs)(torch.zeros(2, 3), None, torch.zeros(2), {})
@@ -76,10 +107,15 @@ def test_a_loss_that_is_no_scalar_is_one_clear_error():
 
 
 def test_the_first_of_several_metrics_is_the_one_for_bounds():
-    task = own_task({"mse": closeness, "count": lambda outputs, labels: len(labels)})
+    task = own_task({"mse": closeness, "count": lambda outputs, labels: len(labels)}, SameSign())
     assert task.primary == "mse"
     assert task.metrics(np.zeros((2, 2)), np.ones((2, 2))) == {"mse": -1.0, "count": 2.0}
-    assert own_task(closeness).primary == "closeness"
+    assert own_task(closeness, SameSign()).primary == "closeness"
+
+
+def test_predictions_agree_as_the_specs_task_counts_them():
+    task = own_task(closeness, SameSign())
+    assert task.agreement(np.array([1.0, -1.0]), np.array([2.0, 3.0])) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -92,10 +128,10 @@ def test_the_first_of_several_metrics_is_the_one_for_bounds():
 )
 def test_a_metric_that_gives_no_number_is_one_clear_error(metric, what):
     with pytest.raises(ModelError, match=what):
-        own_task({"mine": metric}).metrics(np.zeros((2, 2)), np.zeros(2))
+        own_task({"mine": metric}, SameSign()).metrics(np.zeros((2, 2)), np.zeros(2))
 
 
 @pytest.mark.parametrize("metric", [{}, 0.5, {"mine": 0.5}])
 def test_what_is_no_metric_is_refused_at_once(metric):
     with pytest.raises(ModelError, match="no function"):
-        own_task(metric)
+        own_task(metric, SameSign())

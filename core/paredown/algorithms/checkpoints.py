@@ -13,6 +13,9 @@ from paredown.spec.nearest import listed, nearest
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params")
 """What checkpoints call the part that holds a network's arrays, the likeliest first."""
 
+_DEPTH = 16
+"""How many mappings within each other are opened, which is more than anybody wraps a network in."""
+
 _SHOWN = 12
 """How many problems of a kind an error names one by one."""
 
@@ -28,15 +31,19 @@ def unwrapped(content: Any, is_array: Callable[[Any], bool]) -> tuple[dict[str, 
         WeightsError: It holds no arrays under names.
     """
     notes: list[str] = []
-    while isinstance(content, Mapping):
+    passed: set[int] = set()
+    for _ in range(_DEPTH):
+        if not isinstance(content, Mapping):
+            break
+        passed.add(id(content))
+        holding = [name for name, value in content.items() if _holds(value, is_array, passed)]
         arrays = {str(name): value for name, value in content.items() if is_array(value)}
-        if arrays:
+        inner = [name for name in WRAPPERS if name in holding] or ([] if arrays else holding[:1])
+        if not inner:
+            if not arrays:
+                break
             rest = [str(name) for name in content if str(name) not in arrays]
             return arrays, (*notes, f"left out what is no array: {listed(rest)}") if rest else tuple(notes)
-        inner = [name for name in WRAPPERS if isinstance(content.get(name), Mapping)]
-        inner = inner or [name for name, value in content.items() if isinstance(value, Mapping)][:1]
-        if not inner:
-            break
         rest = [str(name) for name in content if name != inner[0]]
         notes.append(f"took `{inner[0]}`" + (f", left {listed(rest)}" if rest else ""))
         content = content[inner[0]]
@@ -46,6 +53,22 @@ def unwrapped(content: Any, is_array: Callable[[Any], bool]) -> tuple[dict[str, 
         expected="a state dict, alone or under a name such as `state_dict`",
         remedy="save the network's state dict alone",
     )
+
+
+def _holds(content: Any, is_array: Callable[[Any], bool], passed: Collection[int]) -> bool:
+    """Whether there are arrays in a mapping or the mappings within it; what was `passed`, by identity, is not entered.
+
+    Without recursion: a file may nest as deeply as it likes, or hold itself.
+    """
+    waiting, entered = [content], set(passed)
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping) and id(one) not in entered:
+            if any(is_array(value) for value in one.values()):
+                return True
+            entered.add(id(one))
+            waiting.extend(one.values())
+    return False
 
 
 def without_prefix(arrays: Mapping[str, Any], known: Collection[str]) -> tuple[dict[str, Any], tuple[str, ...]]:

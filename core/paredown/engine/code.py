@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import copy
 import hashlib
 import importlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from importlib.machinery import ModuleSpec, PathFinder
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
 from paredown.contracts import BackendInfo, Model, ModelSource
+from paredown.engine.locating import importable, locate
 from paredown.engine.trust import Trust, require_trusted, untrusted
-from paredown.errors import ModelError, ParedownError, Problem
+from paredown.errors import ModelError, ParedownError, Problem, TrustError
 from paredown.spec.models import BuilderModel, Spec
 from paredown.spec.nearest import nearest
 
@@ -28,17 +28,19 @@ def require_code(spec: Spec, backends: Sequence[str], trust: Trust) -> None:
     """Refuses code that is not trusted, or is nowhere, for all backends at once; nothing of it runs to find out.
 
     Raises:
-        TrustError: Naming every function of the spec that is not trusted.
+        TrustError: Naming every function of the spec that is not trusted, or that lies in a package which is not.
         ModelError: Naming every function that is nowhere; where only running a module tells, that is left for later.
     """
     require_trusted(spec, backends, trust)
     if not isinstance(spec.model, BuilderModel):
         return
     named = {name: reference for name, reference in spec.model.references().items() if name in backends}
-    problems = [_missing(f"model.{name}", reference, trust) for name, reference in named.items()]
-    found = [problem for problem in problems if problem is not None]
-    if found:
-        raise ModelError.of(found)
+    outer = [_outer(f"model.{name}", reference, trust) for name, reference in named.items()]
+    if any(outer):
+        raise TrustError.of([problem for problem in outer if problem is not None])
+    missing = [_missing(f"model.{name}", reference, trust) for name, reference in named.items()]
+    if any(missing):
+        raise ModelError.of([problem for problem in missing if problem is not None])
 
 
 def builder_source(model: BuilderModel, info: BackendInfo, trust: Trust) -> ModelSource:
@@ -73,10 +75,13 @@ def _function(where: str, reference: str, trust: Trust) -> Callable[..., Any]:
     module_name, _, name = reference.partition(":")
     if not trust.covers(module_name):
         raise untrusted(where, reference, module_name, trust)
+    outer = _outer(where, reference, trust)
+    if outer is not None:
+        raise TrustError.of([outer])
     problem = _missing(where, reference, trust)
     if problem is not None:
         raise ModelError.of([problem])
-    with _importable(trust):
+    with importable(module_name, trust):
         try:
             module = importlib.import_module(module_name)
         except Exception as error:  # a module runs whatever it holds
@@ -103,7 +108,7 @@ def _built(
     where: str, reference: str, function: Callable[..., Any], model: BuilderModel, info: BackendInfo, trust: Trust
 ) -> Model:
     try:
-        with _importable(trust):
+        with importable(reference.partition(":")[0], trust):
             # A copy: a function may give the same object twice, and a run changes what it is given.
             network = copy.deepcopy(function(**model.options))
     except ParedownError:
@@ -123,29 +128,12 @@ def _built(
     return network
 
 
-@contextlib.contextmanager
-def _importable(trust: Trust) -> Iterator[None]:
-    """Looks modules up in the spec's directory too, behind all other places, and leaves no bytecode there."""
-    directory = str(trust.directory) if trust.directory is not None else None
-    added = directory is not None and directory not in sys.path
-    written = sys.dont_write_bytecode
-    if added:
-        sys.path.append(str(directory))
-    sys.dont_write_bytecode = True
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = written
-        if added:
-            sys.path.remove(str(directory))
-
-
 def _missing(where: str, reference: str, trust: Trust) -> Problem | None:
     """What is wrong with a reference as far as files tell."""
     module_name, _, name = reference.partition(":")
     if module_name in sys.modules:
         return None
-    found = _locate(module_name, trust)
+    found = locate(module_name, trust).module
     if found is None:
         place = f" and in {trust.directory}" if trust.directory is not None else ""
         return Problem(
@@ -172,18 +160,21 @@ def _no_function(where: str, reference: str, names: Sequence[str]) -> Problem:
     )
 
 
-def _locate(module: str, trust: Trust) -> ModuleSpec | None:
-    """Where a module lies, without importing its packages, as `importlib.util.find_spec` would."""
-    parts = module.split(".")
-    path = [*sys.path, *([str(trust.directory)] if trust.directory is not None else [])]
-    importlib.invalidate_caches()
-    found: ModuleSpec | None = None
-    for index in range(len(parts)):
-        found = PathFinder.find_spec(".".join(parts[: index + 1]), path)
-        if found is None or index == len(parts) - 1:
-            return found
-        path = list(found.submodule_search_locations or ())
-    return found
+def _outer(where: str, reference: str, trust: Trust) -> Problem | None:
+    """The first package beside the spec that nobody trusts and whose own code runs when a module in it is imported."""
+    module = reference.partition(":")[0]
+    found = locate(module, trust)
+    running = [name for name, one in found.packages.items() if found.beside and one.origin is not None]
+    package = next((name for name in running if not trust.covers(name)), None)
+    if package is None:
+        return None
+    return Problem(
+        f"importing `{module}` runs the package `{package}`, which is not trusted",
+        where,
+        f"`{reference}`; trusted: {', '.join(trust.packages)}",
+        f"trust in `{package}` too, or no `__init__.py` in it",
+        f'read {package}/__init__.py; then add `--trust {package}`, in Python `trust=["{package}"]`',
+    )
 
 
 def _names(module: ModuleSpec) -> set[str] | None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paredown.contracts import BackendInfo, ModelSource
+from paredown.algorithms.outputs import shapes
+from paredown.contracts import BackendInfo, ModelSource, Outputs
 from paredown.engine.code import builder_source
 from paredown.engine.trust import Trust
 from paredown.errors import HookFailed, ModelError
@@ -44,7 +45,7 @@ def require_running(bench: Workbench) -> None:
     """Runs a network that no zoo vouches for once, before hours of training find out that it cannot be.
 
     Raises:
-        ModelError: It does not take images of the spec's size, or gives another number of classes.
+        ModelError: It does not take images of the spec's size, or its outputs are of another shape than the task reads.
     """
     if isinstance(bench.spec.model, ZooModel):
         return
@@ -60,8 +61,17 @@ def require_running(bench: Workbench) -> None:
             expected="a network that takes one batch of images",
             remedy="mend `model`, or the code that builds the network",
         ) from error
+    _require_shape(bench, found)
+
+
+def _require_shape(bench: Workbench, found: Outputs) -> None:
+    """Refuses outputs that the task cannot read; of a task that reads neither classes nor pixels nothing is known."""
     classes = bench.source.num_classes
-    if isinstance(found, np.ndarray) and found.ndim == 2 and found.shape != (2, classes):
+    reads = bench.manager.registry.components["task", bench.spec.task.kind].outputs
+    expected = {"classes": (2, classes), "pixels": (2, classes, *bench.source.input_size)}.get(reads)
+    if expected is None or shapes(found) == (expected,):
+        return
+    if not isinstance(found, tuple) and found.shape == (2, *found.shape[1:2], *expected[2:]):
         raise ModelError(
             "the network has another number of outputs than the spec says",
             where="model.num_classes",
@@ -69,3 +79,11 @@ def require_running(bench: Workbench) -> None:
             expected=str(classes),
             remedy=f"write `num_classes: {found.shape[1]}`, or let the code build {classes} outputs",
         )
+    axes = "[batch, classes]" if reads == "classes" else "[batch, classes, height, width], of the images' size"
+    raise ModelError(
+        f"the network's outputs are not what the task `{bench.spec.task.kind}` reads",
+        where="model",
+        value=f"{', '.join(map(str, shapes(found)))} for 2 images, from `{bench.source.name}`",
+        expected=f"one output {expected}: {axes}",
+        remedy="return this one tensor from the network, or choose the task that its outputs are for",
+    )
