@@ -55,8 +55,11 @@ INITIAL_BIASES: Mapping[str, Mapping[str, float]] = {
 """Biases that do not start from 0, by network: each class at a hundredth (Lin et al., 2017, section 4.1), so that the
 many positions without an object do not drown the few with one, and distances where a ReLU lets gradients through."""
 
-INITIAL_FACTORS: Mapping[str, Mapping[str, float]] = {"fcos_mobilenet_v2_small": {"class_logits.weight": 0.07}}
-"""Weights that start smaller than they are drawn, by network: the first probabilities are those of the biases then."""
+INITIAL_DEVIATIONS: Mapping[str, Mapping[str, float]] = {
+    "fcos_mobilenet_v2_small": dict.fromkeys(("class_logits.weight", "box_distances.weight", "centerness.weight"), 0.01)
+}
+"""Standard deviations of convolutions that He's rule would start too large, by network: the first answers of the heads
+are their biases then, and none of the three losses outweighs the others (Lin et al., 2017, section 4.1)."""
 
 WIDTHS = {
     "resnet20": 0.0,

@@ -52,7 +52,7 @@ def register_components() -> list[Component]:
             DetectionConfig,
             loss="fcos",
             outputs="boxes",
-            output_losses=("kl", "mse", "soft_cross_entropy"),
+            output_losses=("mse",),
             distributions=("pycocotools",),
             install=_INSTALL,
         ),

@@ -66,7 +66,10 @@ def test_only_positions_near_the_centre_learn_a_box():
 
 
 def test_a_large_box_is_for_the_coarser_level():
-    assert set(np.flatnonzero(assign(labelled((1, 0, 0, 32, 32)), SIZE).classes[0] == 1) >= FINE) == {True}
+    # The farthest edge is at least 34 pixels from each position of the first, at most 22 from those of the second.
+    for edge, is_coarse in ((64, True), (32, False)):
+        places = np.flatnonzero(assign(labelled((1, 0, 0, edge, edge)), (64, 64)).classes[0] == 1)
+        assert set(places >= 256) == {is_coarse}
 
 
 def test_of_two_boxes_a_position_learns_the_smaller_one():

@@ -42,6 +42,19 @@ def test_nan_never_passes():
         require_equal_outputs(outputs * np.float32(np.nan), outputs, PATH)
 
 
+def test_a_file_that_answers_with_nan_is_no_candidate(images):
+    class Broken:
+        def load(self, path, threads):
+            return self
+
+        def run(self, images):
+            return np.zeros((len(images), 2), np.float32), np.full((len(images), 3), np.nan, np.float32)
+
+    with pytest.raises(DeployError, match="numbers that are none") as caught:
+        run_file(Broken(), PATH, images)
+    assert caught.value.problems[0].value == f"output 1: {3 * len(images)} values are NaN or infinite"
+
+
 def test_another_shape_never_passes():
     outputs = np.zeros((2, 3), np.float32)
     with pytest.raises(DeployError, match="another shape"):

@@ -8,6 +8,7 @@ import pytest
 from helpers import small_spec
 from onnx import TensorProto, helper
 
+from paredown.algorithms import initialization
 from paredown.algorithms.batches import epoch_order
 from paredown.contracts import BackendInfo, Measurements, RunContext
 from paredown.engine.given import GivenWorkbench
@@ -318,6 +319,17 @@ def test_a_peer_has_the_students_shapes_and_other_weights(bench):
     assert lessons.peer["w"].shape == (10, 64)
     assert not np.array_equal(lessons.peer["w"], chosen.build()["w"])
     assert (lessons.title, lessons.teacher, lessons.way) == (None, None, "online")
+
+
+def test_a_network_that_answers_with_no_numbers_has_no_metrics(bench):
+    chosen = bench()
+    with pytest.raises(ModelError, match="numbers that are none"):
+        chosen.metrics({"w": np.full((10, 64), np.nan, np.float32)}, "validation")
+
+
+def test_a_peer_starts_as_the_network_does(bench, monkeypatch):
+    monkeypatch.setattr(initialization, "INITIAL_BIASES", {"cnn": {"w": 0.5}})
+    assert (lessons_of(bench(way="online")).peer["w"] == 0.5).all()
 
 
 def test_a_teacher_that_does_not_take_the_images_is_refused(bench, manager, monkeypatch):

@@ -19,6 +19,11 @@ SEGMENTED: dict[str, Any] = {
     "data": {"kind": "digit_scenes", "target": "semantic_segmentation", "size": 32},
     "model": UNET,
 }
+DETECTED: dict[str, Any] = {
+    "task": {"kind": "detection"},
+    "data": {"kind": "digit_scenes", "target": "detection"},
+    "model": UNET | {"name": "fcos_mobilenet_v2_small", "num_classes": 10, "input_size": [64, 64]},
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +58,7 @@ def distilled(*losses, **changes):
             "steps[1].losses[0]",
             "`kl` cannot compare the outputs",
         ),
+        (DETECTED | distilled({"kind": "kl"}), "steps[1].losses[0]", "`kl` cannot compare the outputs"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -48,6 +48,16 @@ def concatenated(pieces: Sequence[Outputs]) -> Outputs:
     return one_or_all([np.concatenate(column) for column in columns])
 
 
+def fault(outputs: Outputs) -> str | None:
+    """Which output is not finite, and in how many values; None where all are numbers.
+
+    Metrics order outputs, and NaN has no place in an order: the first class would be found everywhere.
+    """
+    counts = [int(np.count_nonzero(~np.isfinite(output))) for output in as_tuple(outputs)]
+    wrong = [index for index, count in enumerate(counts) if count]
+    return f"output {wrong[0]}: {counts[wrong[0]]} values are NaN or infinite" if wrong else None
+
+
 def of_each(change: Callable[..., Array], *outputs: Outputs) -> Outputs:
     """A function applied to every output, or to the outputs of several networks that stand at the same place."""
     return one_or_all([change(*column) for column in zip(*(as_tuple(one) for one in outputs), strict=True)])

@@ -28,9 +28,10 @@ def run_file(runtime: Runtime, path: Path, images: Images, *, batch_size: int = 
         float32, one row an image, in the images' order; of a network with several outputs a tuple.
 
     Raises:
-        DeployError: The runtime refuses the file, or gives another number of rows than it got images.
+        DeployError: The runtime refuses the file, gives another number of rows than it got images, or the file answers
+            with NaN or infinity.
     """
-    from paredown.algorithms.outputs import concatenated, shapes
+    from paredown.algorithms.outputs import concatenated, fault, shapes
 
     session = runtime.load(path, threads=1)
     rows = [session.run(images[start : start + batch_size]) for start in range(0, len(images), batch_size)]
@@ -39,6 +40,14 @@ def run_file(runtime: Runtime, path: Path, images: Images, *, batch_size: int = 
     if counts != [len(images)] * len(counts):
         wrong = next(count for count in counts if count != len(images))
         raise DeployError("the file loses images", where=path.name, value=wrong, expected=f"{len(images)} rows")
+    if (found := fault(outputs)) is not None:
+        raise DeployError(
+            "the file answers with numbers that are none",
+            where=path.name,
+            value=found,
+            expected="finite outputs",
+            remedy="train with a lower learning rate, or quantize to a wider type: float16 ends at 65504",
+        )
     return outputs
 
 

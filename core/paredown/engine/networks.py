@@ -16,7 +16,7 @@ import numpy as np
 from paredown import files
 from paredown.algorithms.batches import in_order
 from paredown.algorithms.byte_images import ByteImages
-from paredown.algorithms.initialization import draw
+from paredown.algorithms.initialization import draw_network
 from paredown.contracts import Array, Images, Model, ModelSource, State
 from paredown.engine.given_weights import given_weights, head
 from paredown.engine.provenance import thread_count, versions
@@ -25,7 +25,6 @@ from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, WeightsError
 from paredown.spec.models import BaselineConfig
 from paredown.spec.networks import BUILT
-from paredown.twins import INITIAL_BIASES, INITIAL_FACTORS
 
 _SALT = 0
 _DIGEST_BATCH = 256
@@ -104,7 +103,7 @@ def cache_directory() -> Path:
 
 def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> tuple[State, tuple[str, ...]]:
     empty = bench.state(model)
-    drawn = _started(recipe.source, draw(empty, bench.context.seed))
+    drawn = draw_network(recipe.source.name, empty, bench.context.seed)
     if recipe.weights == "pretrained":
         source = replace(recipe.source, pretrained=True)
         published = bench.manager.load_model(bench.backend, source, bench.context)
@@ -115,13 +114,6 @@ def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> tuple[Stat
         return empty, ("the network keeps the weights that it was built with",)
     path = bench.context.base_dir / recipe.weights
     return given_weights(bench, recipe.source, path, drawn, strict=recipe.strict)
-
-
-def _started(source: ModelSource, drawn: dict[str, Array]) -> dict[str, Array]:
-    """Drawn arrays, where a network of our own has it so with other biases and smaller weights."""
-    biases, factors = INITIAL_BIASES.get(source.name, {}), INITIAL_FACTORS.get(source.name, {})
-    filled = {name: np.full_like(drawn[name], value) for name, value in biases.items()}
-    return {**drawn, **filled, **{name: drawn[name] * np.float32(factor) for name, factor in factors.items()}}
 
 
 def _with_own_ends(source: ModelSource, published: State, drawn: dict[str, Array]) -> tuple[State, tuple[str, ...]]:

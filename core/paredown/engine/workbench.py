@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from paredown.algorithms import batches, masks
-from paredown.algorithms.outputs import Shapes, concatenated, on_first, shapes
+from paredown.algorithms.outputs import Shapes, concatenated, fault, on_first, shapes
 from paredown.algorithms.surgery import cut_state
 from paredown.contracts import (
     Batch,
@@ -250,12 +250,25 @@ class Workbench:
         return self.manager.measure(self.backend, model, MeasureRequest("taps", self.input_shape)).taps
 
     def outputs(self, model: Model, split: Split) -> Outputs:
-        """What the network answers to every image of a split, in order."""
+        """What the network answers to every image of a split, in order.
+
+        Raises:
+            ModelError: It answers with NaN or infinity.
+        """
         images, _ = self.split(split)
         pieces = [
             self.manager.evaluate(self.backend, model, batch) for batch in batches.in_order(images, EVALUATION_BATCH)
         ]
-        return concatenated(pieces)
+        outputs = concatenated(pieces)
+        if (found := fault(outputs)) is not None:
+            raise ModelError(
+                "the network answers with numbers that are none",
+                where=f"backend {self.backend}, the {split} split",
+                value=found,
+                expected="finite outputs",
+                remedy="train with a lower learning rate, or start from other weights",
+            )
+        return outputs
 
     def metrics(self, model: Model, split: Split) -> dict[str, float]:
         """The task's metrics of the network in the framework."""

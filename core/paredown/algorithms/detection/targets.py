@@ -15,7 +15,7 @@ BACKGROUND, IGNORED = -1, -2
 """In place of a class: a position of no object, and one inside a crowd, of which nothing is learned."""
 CENTRE_RADIUS = 1.5
 """A position belongs to an object within so many strides of its box's centre."""
-REACH = 4
+REACH = 8
 """A level is for objects whose farthest edge is at most so many strides away; the last one for all greater too."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paredown.algorithms.losses.detection import fcos
+from paredown.algorithms.losses.detection import fcos, fcos_terms
 from paredown.algorithms.losses.features import attention, cwd, feature_l2
 from paredown.algorithms.losses.labels import binary_cross_entropy, pixel_cross_entropy
 from paredown.algorithms.losses.logits import dist, dkd, hard_label, kl, log_softmax, mse, soft_cross_entropy
@@ -15,6 +15,7 @@ __all__ = [
     "dist",
     "dkd",
     "fcos",
+    "fcos_terms",
     "feature_l2",
     "fsp",
     "hard_label",

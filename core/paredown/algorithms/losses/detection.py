@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,8 +35,15 @@ def fcos(
         labels: Records of `paredown.algorithms.objects`, [batch].
         options: `image_size`, height and width in pixels.
     """
+    return sum(fcos_terms(student, labels, options["image_size"]))
+
+
+def fcos_terms(
+    student: tuple[FloatArray, FloatArray, FloatArray], labels: Array, image_size: Sequence[int]
+) -> tuple[float, float, float]:
+    """The terms of `fcos`: classes, boxes, centerness."""
     logits, distances, centerness = (np.asarray(one, np.float64) for one in student)
-    targets = assign(labels, options["image_size"])
+    targets = assign(labels, image_size)
     found = targets.classes >= 0
     count = max(1, int(found.sum()))
     is_class = targets.classes[:, None] == np.arange(logits.shape[1])[:, None]
@@ -47,7 +54,7 @@ def fcos(
     boxes = float((apart * targets.centerness).sum()) / max(float(targets.centerness.sum()), LEAST)
     wanted = targets.centerness
     entropy = -wanted * _log_sigmoid(centerness) - (1 - wanted) * _log_sigmoid(-centerness)
-    return classes + boxes + float((entropy * found).sum()) / count
+    return classes, boxes, float((entropy * found).sum()) / count
 
 
 def _generalised_iou(one: FloatArray, other: FloatArray) -> FloatArray:

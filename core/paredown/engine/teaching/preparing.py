@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paredown.algorithms.initialization import draw
+from paredown.algorithms.initialization import draw_network
 from paredown.algorithms.outputs import first
 from paredown.contracts import Array, Model
 from paredown.engine.lessons import Lessons
@@ -152,7 +152,9 @@ def _peer(bench: Workbench, given: StepInput) -> Model:
     """A network of the student's shapes with other weights, drawn from another seed."""
     source = None if given.root is None else given.root.source
     model = bench.build(given.plans, source=source)
-    return bench.manager.restore(bench.backend, model, draw(bench.state(model), bench.context.seed + PEER_SEED))
+    name = (source or bench.source).name
+    drawn = draw_network(name, bench.state(model), bench.context.seed + PEER_SEED)
+    return bench.manager.restore(bench.backend, model, drawn)
 
 
 def _output_shape(bench: Workbench, model: Model) -> tuple[int, ...]:
