@@ -13,7 +13,7 @@ from paredown_vision.config import SemanticSegmentationConfig
 IGNORED = 255
 """The label of a pixel that does not count."""
 _IMAGES = 16
-"""How many images are looked at together, so that memory does not grow with the data."""
+"""How many images are looked at together, so that what counting needs besides the outputs does not grow with them."""
 
 
 class SemanticSegmentation:
