@@ -69,7 +69,7 @@ def joined(batches: Sequence[Array]) -> Array:
     if len({one.dtype for one in batches}) == 1:
         return np.concatenate(batches)
     fields = {frozenset(one.dtype.names or ()) for one in batches}
-    sizes = {one["masks"].shape[2:] if "masks" in (one.dtype.names or ()) else None for one in batches}
+    sizes = {_mask_size(one) for one in batches}
     own = {"boxes", "classes", "crowd"} | (set() if None in sizes else {"masks"})
     if fields != {frozenset(own)} or len(sizes) != 1:
         raise ValueError("records of several forms")
@@ -82,6 +82,13 @@ def joined(batches: Sequence[Array]) -> Array:
             labels[name][start : start + len(one), : one["classes"].shape[1]] = one[name]
         start += len(one)
     return labels
+
+
+def _mask_size(labels: Array) -> tuple[int, int] | None:
+    if "masks" not in (labels.dtype.names or ()):
+        return None
+    height, width = labels["masks"].shape[2:]
+    return int(height), int(width)
 
 
 def box_of(mask: Array) -> tuple[int, int, int, int]:
