@@ -34,9 +34,12 @@ class Runner:
         directory = place / self.backend / "seed-0"
         process.stdin.write(json.dumps({"spec": spec, "directory": str(directory)}) + "\n")
         process.stdin.flush()
-        answer = json.loads(process.stdout.readline() or '{"error": null}')
+        line = process.stdout.readline()
+        if not line:
+            self.close()
+            raise AssertionError(f"the process of {self.backend} died: its last words are on standard error")
+        answer = json.loads(line)
         if "error" in answer:
-            assert answer["error"], f"the process of {self.backend} died: its last words are on standard error"
             raise ParedownError.from_dict(answer["error"])
         return directory, RunResult.model_validate_json((directory / "result.json").read_text()), answer["notes"]
 
@@ -45,6 +48,7 @@ class Runner:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
+            self._process = None
 
     def _start(self) -> subprocess.Popen[str]:
         paths = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))

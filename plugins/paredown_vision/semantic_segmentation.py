@@ -12,7 +12,7 @@ from paredown.errors import DataError
 from paredown_vision.config import SemanticSegmentationConfig
 
 _IMAGES = 16
-"""How many images are looked at together, so that memory does not grow with the data."""
+"""How many images are looked at together, so that what counting needs besides the outputs does not grow with them."""
 
 
 class SemanticSegmentation:

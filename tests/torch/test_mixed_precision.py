@@ -68,9 +68,19 @@ def test_the_networks_compute_in_bfloat16_and_the_losses_in_float32(build):
 
 @pytest.mark.parametrize("way", ["online", "self"])
 def test_whatever_teaches_computes_in_it_too(build, way):
-    changes = {"peer": build("cnn", 1, 8)} if way == "online" else {"average": 0.9}
-    _, seen = distil(build("cnn", 1, 8), way=way, **changes)
+    student, found = build("cnn", 1, 8), {}
+
+    def note(module, given, output):  # the average is a copy of the student, and its hooks with it
+        found.setdefault(id(module), set()).add(output.dtype)
+
+    student.fc.register_forward_hook(note)
+    changes = {"average": 0.9}
+    if way == "online":
+        changes = {"peer": build("cnn", 1, 8)}
+        changes["peer"].fc.register_forward_hook(note)
+    _, seen = distil(student, way=way, **changes)
     assert seen == {torch.float32}
+    assert list(found.values()) == [{torch.bfloat16}] * 2
 
 
 def test_a_training_in_it_is_near_one_in_float32(build):

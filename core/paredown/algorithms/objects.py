@@ -60,6 +60,37 @@ def pack(images: Sequence[Objects], places: int | None = None, mask_size: tuple[
     return labels
 
 
+def joined(batches: Sequence[Array]) -> Array:
+    """Labels of several batches, one after the other; those with room for fewer objects are padded.
+
+    Raises:
+        ValueError: They have other fields, or masks of other sizes.
+    """
+    if len({one.dtype for one in batches}) == 1:
+        return np.concatenate(batches)
+    fields = {frozenset(one.dtype.names or ()) for one in batches}
+    sizes = {_mask_size(one) for one in batches}
+    own = {"boxes", "classes", "crowd"} | (set() if None in sizes else {"masks"})
+    if fields != {frozenset(own)} or len(sizes) != 1:
+        raise ValueError("records of several forms")
+    places = max(one["classes"].shape[1] for one in batches)
+    labels = np.zeros(sum(map(len, batches)), object_dtype(places, sizes.pop()))
+    labels["classes"] = PADDING
+    start = 0
+    for one in batches:
+        for name in own:
+            labels[name][start : start + len(one), : one["classes"].shape[1]] = one[name]
+        start += len(one)
+    return labels
+
+
+def _mask_size(labels: Array) -> tuple[int, int] | None:
+    if "masks" not in (labels.dtype.names or ()):
+        return None
+    height, width = labels["masks"].shape[2:]
+    return int(height), int(width)
+
+
 def box_of(mask: Array) -> tuple[int, int, int, int]:
     """x1, y1, x2, y2 around the pixels of a mask [height, width] that are not zero; x2 and y2 are outside.
 

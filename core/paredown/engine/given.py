@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from paredown.algorithms.labels import label_fault
+from paredown.algorithms.objects import joined
 from paredown.algorithms.outputs import first
 from paredown.contracts import (
     Array,
@@ -84,7 +86,18 @@ class GivenWorkbench(Workbench):
         else:
             classes = int(max(_greatest(labels) for _, labels in splits.values())) + 1
             self._require_fit(images, classes)
+        if self.own_loss is None or self.own_metric is None:
+            for name, (given, labels) in splits.items():
+                self._require_readable(name, given.shape, labels, classes)
         return DataSplits("given", splits["train"], splits["validation"], splits["test"], classes)
+
+    def _require_readable(self, name: str, images: tuple[int, ...], labels: Array, classes: int) -> None:
+        """Refuses labels that the task does not read; floats that are whole numbers are read as those."""
+        is_whole = labels.dtype.kind == "f" and bool((labels == np.round(labels)).all())
+        fault = label_fault(self.spec.task.kind, images, labels.astype(np.int64) if is_whole else labels, classes)
+        if fault is not None:
+            what = f"gives labels that the task `{self.spec.task.kind}` does not read"
+            raise _refused(name, what, fault.value, fault.expected, "mend the labels, or give a loss and a metric")
 
     def _require_fit(self, images: FloatArray, classes: int) -> None:
         """Refuses a network that does not take these images, or has fewer outputs than there are classes."""
@@ -208,7 +221,17 @@ def _collect(loader: Any, name: str, form: LabelForm) -> tuple[FloatArray, Array
     images = np.concatenate([images for images, _ in batches])
     if not np.isfinite(images).all():
         raise _refused(name, "gives NaN or infinity", "images", "finite numbers", "mend the data or its normalisation")
-    return images, np.concatenate([labels for _, labels in batches])
+    return images, _joined([labels for _, labels in batches], name)
+
+
+def _joined(batches: list[Array], name: str) -> Array:
+    """The labels of all batches; records padded to the fullest image of their batch are padded to that of all."""
+    try:
+        return joined(batches) if any(one.dtype.names for one in batches) else np.concatenate(batches)
+    except ValueError as error:
+        found = ", ".join(sorted({f"{one.dtype} {one.shape[1:]}" for one in batches}))
+        expected = "labels of one form; records of objects may differ in the number of places alone"
+        raise _refused(name, "gives labels of several forms", found[:200], expected) from error
 
 
 def _to_arrays(batch: Any, name: str, form: LabelForm) -> tuple[FloatArray, Array]:
