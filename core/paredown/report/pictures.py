@@ -1,0 +1,177 @@
+"""Images of the test split in rows: what is true, then for each backend what baseline and delivered file predict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paredown.algorithms.class_colours import class_colour
+from paredown.engine.run_files import read_pictures
+from paredown.engine.runner import run_directory
+from paredown.results import Comparison, Pictures, RunResult, Shown, ShownObject
+
+RunPictures = Mapping[tuple[str, int], Pictures]
+"""The pictures of runs by backend and seed."""
+
+Sized = tuple[str, int, int]
+"""An image as PNG in base64, and the height and width of the network's input, which it fills."""
+
+EXPLAINED = (
+    "The first images of the test split, each channel stretched from its least to its greatest value. Predictions are"
+    " those of the files in the runtime. A number is a class, and behind it how sure the file is; a dashed box is a"
+    " crowd."
+)
+
+_SHARP_BELOW = 160
+"""Images of fewer pixels are enlarged pixel by pixel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An object as it is drawn; lengths in pixels of the network's input.
+
+    `text` stands in the box, `title` is told where the pointer rests; `colour` is one of CSS, `mask` a PNG in base64.
+    """
+
+    left: float
+    top: float
+    width: float
+    height: float
+    text: str
+    title: str
+    colour: str
+    crowd: bool
+    mask: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One image with what one column draws on it; `description` is for those who do not see it."""
+
+    description: str
+    boxes: tuple[Box, ...]
+    class_map: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One image: the place of its PNG among those of the page, and the cells of all columns behind the first."""
+
+    image: int
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """The rows of one seed, and the colours of the classes that occur in them, as CSS spells them."""
+
+    title: str
+    height: int
+    width: int
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    legend: tuple[tuple[int, str], ...]
+    sharp: bool
+
+    @property
+    def text_size(self) -> float:
+        """The height of letters, in pixels of the network's input."""
+        return round(self.width / 14, 2)
+
+    @property
+    def text_gap(self) -> float:
+        """How far letters stand from the left edge of their box."""
+        return round(self.text_size / 6, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Galleries:
+    """A gallery for each seed, and the images of all of them: backends and seeds look at the same ones."""
+
+    images: tuple[Sized, ...] = ()
+    of_seeds: tuple[Gallery, ...] = ()
+
+
+def read_all_pictures(comparison: Comparison, out: Path) -> RunPictures:
+    """The pictures of all runs that have some.
+
+    Raises:
+        ArtifactError: A run's are missing or damaged.
+    """
+    found = {
+        (run.backend, run.seed): read_pictures(run_directory(out, run.backend, run.seed), run)
+        for run in comparison.runs
+    }
+    return {key: pictures for key, pictures in found.items() if pictures is not None}
+
+
+def galleries(comparison: Comparison, pictures: RunPictures) -> Galleries:
+    """What the page shows of the runs' pictures; runs without any are left out.
+
+    Runs of one seed stand side by side where they looked at the same images, as runs of one dataset do.
+    """
+    together: dict[tuple[int, tuple[Sized, ...]], list[RunResult]] = {}
+    for run in comparison.runs:
+        if (run.backend, run.seed) in pictures:
+            own = pictures[run.backend, run.seed]
+            seen = tuple((one.image, own.height, own.width) for one in own.pictures)
+            together.setdefault((run.seed, seen), []).append(run)
+    images = {image: place for place, image in enumerate(dict.fromkeys(one for _, seen in together for one in seen))}
+    of_seeds = (
+        _gallery(f"seed {seed}", runs, [pictures[run.backend, seed] for run in runs], [images[one] for one in seen])
+        for (seed, seen), runs in together.items()
+    )
+    return Galleries(tuple(images), tuple(of_seeds))
+
+
+def _gallery(title: str, runs: Sequence[RunResult], pictures: Sequence[Pictures], places: Sequence[int]) -> Gallery:
+    names = [f"{run.backend} {part}" for run in runs for part in ("baseline", f"delivered, {_precision(run)}")]
+    columns = ("truth", *names)
+    rows = []
+    for place, *alike in zip(places, *(one.pictures for one in pictures), strict=True):
+        shown = [alike[0].truth, *(part for one in alike for part in (one.baseline, one.delivered))]
+        cells = (_cell(f"image {alike[0].index}, {name}", part) for name, part in zip(columns, shown, strict=True))
+        rows.append(Row(place, tuple(cells)))
+    first = pictures[0]
+    labels = sorted({label for one in pictures for label in one.classes})
+    return Gallery(
+        title=title,
+        height=first.height,
+        width=first.width,
+        columns=("image", *columns),
+        rows=tuple(rows),
+        legend=tuple((label, _colour(label)) for label in labels),
+        sharp=max(first.height, first.width) < _SHARP_BELOW,
+    )
+
+
+def _precision(run: RunResult) -> str:
+    return next(one.precision for one in run.candidates if one.delivered)
+
+
+def _cell(name: str, shown: Shown) -> Cell:
+    parts = [f"{len(shown.objects)} objects"] if shown.objects or shown.class_map is None else []
+    parts += [] if shown.class_map is None else ["the class of each pixel"]
+    return Cell(f"{name}: {' and '.join(parts)}", tuple(map(_box, shown.objects)), shown.class_map)
+
+
+def _box(one: ShownObject) -> Box:
+    left, top, right, bottom = one.box
+    sure = "" if one.score is None else f" {one.score:.2f}"
+    title = f"class {one.label}" + ("" if one.score is None else f", score{sure}") + (", a crowd" if one.crowd else "")
+    return Box(
+        left=left,
+        top=top,
+        width=round(max(right - left, 0), 2),
+        height=round(max(bottom - top, 0), 2),
+        text=f"{one.label}{sure}",
+        title=title,
+        colour=_colour(one.label),
+        crowd=one.crowd,
+        mask=one.mask,
+    )
+
+
+def _colour(label: int) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*class_colour(label))
