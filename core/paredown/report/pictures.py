@@ -24,20 +24,25 @@ EXPLAINED = (
 )
 
 _SHARP_BELOW = 160
-"""Images of fewer pixels are enlarged pixel by pixel."""
+"""Images of fewer pixels a side are enlarged pixel by pixel."""
+_LINES = 14
+"""How many lines of text the width of an image would hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
     """An object as it is drawn; lengths in pixels of the network's input.
 
-    `text` stands in the box, `title` is told where the pointer rests; `colour` is one of CSS, `mask` a PNG in base64.
+    `text` stands in the box at `text_left` and `text_bottom`, `title` is told where the pointer rests; `colour` is one
+    of CSS, `mask` a PNG in base64.
     """
 
     left: float
     top: float
     width: float
     height: float
+    text_left: float
+    text_bottom: float
     text: str
     title: str
     colour: str
@@ -64,7 +69,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """The rows of one seed, and the colours of the classes that occur in them, as CSS spells them."""
+    """The rows of one seed, and the colours of the classes that occur in them, as CSS spells them.
+
+    `sharp` says that the images are so small that each pixel is to be seen; `text_size` is the height of letters, in
+    pixels of the network's input.
+    """
 
     title: str
     height: int
@@ -73,16 +82,7 @@ class Gallery:
     rows: tuple[Row, ...]
     legend: tuple[tuple[int, str], ...]
     sharp: bool
-
-    @property
-    def text_size(self) -> float:
-        """The height of letters, in pixels of the network's input."""
-        return round(self.width / 14, 2)
-
-    @property
-    def text_gap(self) -> float:
-        """How far letters stand from the left edge of their box."""
-        return round(self.text_size / 6, 2)
+    text_size: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +128,14 @@ def galleries(comparison: Comparison, pictures: RunPictures) -> Galleries:
 def _gallery(title: str, runs: Sequence[RunResult], pictures: Sequence[Pictures], places: Sequence[int]) -> Gallery:
     names = [f"{run.backend} {part}" for run in runs for part in ("baseline", f"delivered, {_precision(run)}")]
     columns = ("truth", *names)
+    first = pictures[0]
+    size = first.width / _LINES
     rows = []
     for place, *alike in zip(places, *(one.pictures for one in pictures), strict=True):
         shown = [alike[0].truth, *(part for one in alike for part in (one.baseline, one.delivered))]
-        cells = (_cell(f"image {alike[0].index}, {name}", part) for name, part in zip(columns, shown, strict=True))
+        named = zip(columns, shown, strict=True)
+        cells = (_cell(f"image {alike[0].index}, {name}", part, size) for name, part in named)
         rows.append(Row(place, tuple(cells)))
-    first = pictures[0]
     labels = sorted({label for one in pictures for label in one.classes})
     return Gallery(
         title=title,
@@ -143,6 +145,7 @@ def _gallery(title: str, runs: Sequence[RunResult], pictures: Sequence[Pictures]
         rows=tuple(rows),
         legend=tuple((label, _colour(label)) for label in labels),
         sharp=max(first.height, first.width) < _SHARP_BELOW,
+        text_size=round(size, 2),
     )
 
 
@@ -150,13 +153,13 @@ def _precision(run: RunResult) -> str:
     return next(one.precision for one in run.candidates if one.delivered)
 
 
-def _cell(name: str, shown: Shown) -> Cell:
+def _cell(name: str, shown: Shown, size: float) -> Cell:
     parts = [f"{len(shown.objects)} objects"] if shown.objects or shown.class_map is None else []
     parts += [] if shown.class_map is None else ["the class of each pixel"]
-    return Cell(f"{name}: {' and '.join(parts)}", tuple(map(_box, shown.objects)), shown.class_map)
+    return Cell(f"{name}: {' and '.join(parts)}", tuple(_box(one, size) for one in shown.objects), shown.class_map)
 
 
-def _box(one: ShownObject) -> Box:
+def _box(one: ShownObject, size: float) -> Box:
     left, top, right, bottom = one.box
     sure = "" if one.score is None else f" {one.score:.2f}"
     title = f"class {one.label}" + ("" if one.score is None else f", score{sure}") + (", a crowd" if one.crowd else "")
@@ -165,6 +168,8 @@ def _box(one: ShownObject) -> Box:
         top=top,
         width=round(max(right - left, 0), 2),
         height=round(max(bottom - top, 0), 2),
+        text_left=round(left + size / 6, 2),
+        text_bottom=round(top + size, 2),
         text=f"{one.label}{sure}",
         title=title,
         colour=_colour(one.label),
