@@ -216,7 +216,7 @@ def test_the_page_shows_what_is_true_and_what_both_files_of_each_backend_see(com
         assert page.count(f"<title>{title}</title>") == 1
     assert 'class="crowd" x="4.0" y="5.0" width="10.0" height="12.0"' in page
     assert page.count("base64,bWFzaw==") == page.count("base64,bWFw") == 2
-    assert 'aria-label="image 0, torch baseline: 1 objects"' in page
+    assert 'aria-label="image 0, torch baseline: 1 object"' in page
     assert set(re.findall(r'<(?:image|use)\b[^>]*\bhref="([^";]*)', page)) == {"#picture-0", "data:image/png"}
 
 

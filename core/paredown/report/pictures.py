@@ -154,7 +154,8 @@ def _precision(run: RunResult) -> str:
 
 
 def _cell(name: str, shown: Shown, size: float) -> Cell:
-    parts = [f"{len(shown.objects)} objects"] if shown.objects or shown.class_map is None else []
+    count = len(shown.objects)
+    parts = [f"{count} object{'' if count == 1 else 's'}"] if count or shown.class_map is None else []
     parts += [] if shown.class_map is None else ["the class of each pixel"]
     return Cell(f"{name}: {' and '.join(parts)}", tuple(_box(one, size) for one in shown.objects), shown.class_map)
 
