@@ -85,6 +85,7 @@ class RunResult(Frozen):
     """One backend, one seed. `baseline` and `final` (the delivered file) are comparable figure by figure.
 
     `choice` says why each other candidate is not delivered; it is empty in results that were written before it was.
+    `pictures` names the file with the pictures of the report; None where the task draws nothing, and in older results.
     """
 
     version: Literal[1] = 1
@@ -99,7 +100,51 @@ class RunResult(Frozen):
     missed: tuple[str, ...] = ()
     choice: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    pictures: str | None = None
     provenance: Provenance
+
+
+class ShownObject(Frozen):
+    """One object drawn on an image: its box (x1, y1, x2, y2, in pixels of the network's input), class and score.
+
+    `score` is None for what the labels say; `mask` is a PNG file in base64, opaque where the object is.
+    """
+
+    box: tuple[float, float, float, float]
+    label: int
+    score: float | None = None
+    crowd: bool = False
+    mask: str | None = None
+
+
+class Shown(Frozen):
+    """What is drawn on one image: objects, or the class of each pixel as a PNG file in base64."""
+
+    objects: tuple[ShownObject, ...] = ()
+    class_map: str | None = None
+
+
+class Picture(Frozen):
+    """One image of the test split, a PNG file in base64, with what is true and what two files of a run predict."""
+
+    index: int
+    image: str
+    truth: Shown
+    baseline: Shown
+    delivered: Shown
+
+
+class Pictures(Frozen):
+    """The pictures of one run: `pictures.json`.
+
+    `height` and `width` are those of the network's input, `classes` those that occur, ascending.
+    """
+
+    version: Literal[1] = 1
+    height: int
+    width: int
+    classes: tuple[int, ...]
+    pictures: tuple[Picture, ...]
 
 
 class Failure(Frozen):

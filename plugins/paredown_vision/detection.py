@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from paredown.algorithms.detection import Detections, agreement, decode
-from paredown.contracts import Array, Outputs
+from paredown.contracts import Array, Drawing, Outputs
 from paredown.errors import ModelError
 from paredown_vision.average_precision import average_precision
 from paredown_vision.config import DetectionConfig
+from paredown_vision.drawing import draw_detections, draw_objects
 
 SURE = 0.3
-"""The score from which on detections count for `agreement`."""
+"""The score from which on detections count for `agreement`, and are drawn."""
 
 
 class Detection:
@@ -48,8 +49,19 @@ class Detection:
         Two are the same where class and place are: an intersection over union of at least 0.5. See
         `paredown.algorithms.detection.agreement`.
         """
-        first, second = (self._decoded(one, max(SURE, self.config.least_score)) for one in (outputs, reference))
+        first, second = (self._sure(one) for one in (outputs, reference))
         return agreement(first, second)
+
+    def drawings(self, outputs: Outputs) -> list[Drawing]:
+        """Of each image the detections with a score of at least 0.3."""
+        return [draw_detections(one) for one in self._sure(outputs)]
+
+    def true_drawings(self, labels: Array) -> list[Drawing]:
+        """Of each image its objects, crowds among them; labels are records of `paredown.algorithms.objects`."""
+        return [draw_objects(one) for one in labels]
+
+    def _sure(self, outputs: Outputs) -> list[Detections]:
+        return self._decoded(outputs, max(SURE, self.config.least_score))
 
     def _decoded(self, outputs: Outputs, least_score: float) -> list[Detections]:
         if self._image_size is None:

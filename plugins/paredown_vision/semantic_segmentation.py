@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from paredown.algorithms.objects import IGNORED
-from paredown.contracts import FloatArray, IntArray
+from paredown.contracts import Drawing, FloatArray, IntArray
 from paredown.errors import DataError
 from paredown_vision.config import SemanticSegmentationConfig
 
@@ -53,6 +53,14 @@ class SemanticSegmentation:
             for part in _parts(len(outputs))
         )
         return same / max(outputs.size // outputs.shape[1], 1)
+
+    def drawings(self, outputs: FloatArray) -> list[Drawing]:
+        """Of each image the class of each pixel, that of the greatest logit."""
+        return [Drawing(class_map=one.argmax(axis=0)) for one in outputs]
+
+    def true_drawings(self, labels: IntArray) -> list[Drawing]:
+        """Of each image its map of classes, nothing where a pixel does not count."""
+        return [Drawing(class_map=one) for one in labels]
 
 
 def confusion_matrix(outputs: FloatArray, labels: IntArray) -> IntArray:

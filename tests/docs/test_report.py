@@ -7,11 +7,27 @@ import re
 import pytest
 from rich.console import Console
 
+from paredown import files
+from paredown.engine.run_files import PICTURES
 from paredown.errors import Problem
 from paredown.report.html import render
+from paredown.report.pictures import Galleries, galleries, read_all_pictures
 from paredown.report.rows import blocks, columns, count, pace, size
 from paredown.report.terminal import print_comparison
-from paredown.results import Agreement, Candidate, Comparison, Failure, Figures, Provenance, RunResult, StepRecord
+from paredown.results import (
+    Agreement,
+    Candidate,
+    Comparison,
+    Failure,
+    Figures,
+    Picture,
+    Pictures,
+    Provenance,
+    RunResult,
+    Shown,
+    ShownObject,
+    StepRecord,
+)
 
 BASELINE = {
     "metrics": {"top1": 0.98},
@@ -178,3 +194,52 @@ def test_zeros_that_an_earlier_version_did_not_count_are_not_called_none(compari
     baseline, fp32, _ = blocks(sparse.model_copy(update={"runs": (older,)}))[0].rows
     assert [str(cell) for cell in baseline.cells[-2:]] == ["not taken", "not taken"]
     assert str(fp32.cells[-1]) == "250.0 kB"
+
+
+def seen(image: str = "aW1hZ2U=", score: float = 0.875) -> Pictures:
+    """One image on which the delivered file is less sure of an object than the baseline, and sees another map."""
+    known = ShownObject(box=(4, 5, 14, 17), label=3, crowd=True)
+    found = ShownObject(box=(4.5, 5, 14, 17), label=3, score=score, mask="bWFzaw==")
+    before, after = Shown(objects=(found,)), Shown(class_map="bWFw")
+    picture = Picture(index=0, image=image, truth=Shown(objects=(known,)), baseline=before, delivered=after)
+    return Pictures(height=32, width=48, classes=(3,), pictures=(picture,))
+
+
+def test_the_page_shows_what_is_true_and_what_both_files_of_each_backend_see(comparison):
+    shown = galleries(comparison, {("torch", 0): seen(), ("paddle", 0): seen(score=0.5)})
+    page = render(comparison, [], shown)
+    columns = ["image", "truth", "torch baseline", "torch delivered, int8", "paddle baseline", "paddle delivered, int8"]
+    assert "".join(f"<th>{name}</th>" for name in columns) in page
+    assert page.count("aW1hZ2U=") == 1  # the image stands in the page once, however often it is drawn on
+    assert page.count('<use href="#picture-0"/>') == len(columns)
+    for title in ("class 3, a crowd", "class 3, score 0.88", "class 3, score 0.50"):
+        assert page.count(f"<title>{title}</title>") == 1
+    assert 'class="crowd" x="4.0" y="5.0" width="10.0" height="12.0"' in page
+    assert page.count("base64,bWFzaw==") == page.count("base64,bWFw") == 2
+    assert 'aria-label="image 0, torch baseline: 1 object"' in page
+    assert set(re.findall(r'<(?:image|use)\b[^>]*\bhref="([^";]*)', page)) == {"#picture-0", "data:image/png"}
+
+
+def test_what_pictures_hold_is_escaped(comparison):
+    page = render(comparison, [], galleries(comparison, {("torch", 0): seen('"><script>alert()</script>')}))
+    assert "<script>alert" not in page
+
+
+def test_runs_that_saw_other_images_are_not_put_side_by_side(comparison):
+    shown = galleries(comparison, {("torch", 0): seen(), ("paddle", 0): seen("b3RoZXI=")})
+    assert [len(one.columns) for one in shown.of_seeds] == [4, 4]
+    assert [row.image for one in shown.of_seeds for row in one.rows] == [0, 1]
+
+
+def test_without_pictures_the_page_is_as_it_was(comparison, page):
+    assert "What the files see" not in page
+    assert "<use" not in page
+    assert galleries(comparison, {}) == Galleries()
+
+
+def test_pictures_are_read_from_the_runs_that_name_them(comparison, tmp_path):
+    torch, paddle = comparison.runs
+    files.write_json(tmp_path / "torch" / "seed-0" / PICTURES, seen().model_dump(mode="json"))
+    named = comparison.model_copy(update={"runs": (torch.model_copy(update={"pictures": PICTURES}), paddle)})
+    assert read_all_pictures(named, tmp_path) == {("torch", 0): seen()}
+    assert read_all_pictures(comparison, tmp_path) == {}

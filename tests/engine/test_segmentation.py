@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from helpers import PRUNE, paredown, write_spec
 
+from paredown.engine.run_files import read_pictures
 from paredown.files import read_json
 from paredown.results import RunResult
 
@@ -94,3 +95,13 @@ def test_the_plan_names_the_loss_of_the_task(finished):
     plan = read_json(directory / "plan-1.json")
     assert [loss["kind"] for loss in plan["losses"]] == ["kl", "cwd", "pixel_cross_entropy"]
     assert result.steps[1].evidence["loss"]
+
+
+def test_a_few_maps_are_kept_for_the_page(finished):
+    pictures = read_pictures(*finished)
+    assert (pictures.height, pictures.width, len(pictures.pictures)) == (32, 32, 6)
+    assert pictures.classes[0] == 0
+    for one in pictures.pictures:
+        assert one.truth.class_map
+        assert one.truth.class_map != one.baseline.class_map
+        assert one.delivered.class_map

@@ -18,6 +18,7 @@ from paredown.contracts.arrays import (
     State,
 )
 from paredown.contracts.data import DataLoader, DataSplits, Images, PlacedTask, Task
+from paredown.contracts.drawing import Drawing, DrawingTask, DrawnObject
 from paredown.contracts.measuring import Activity, Measurements, MeasureRequest
 from paredown.contracts.networks import Checkpoint, Fold, LayerInfo, ModelSource, RunContext
 from paredown.contracts.quantizing import Corrected, CorrectionRun, Observer
@@ -39,6 +40,9 @@ __all__ = [
     "Criterion",
     "DataLoader",
     "DataSplits",
+    "Drawing",
+    "DrawingTask",
+    "DrawnObject",
     "ExportRequest",
     "ExportResult",
     "FloatArray",

@@ -7,23 +7,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from paredown.contracts import Model, Runtime
+from paredown.contracts import Model, Outputs, Runtime
 from paredown.deploy.measure import Latency, measure_latency, peak_memory_mb
 from paredown.engine import choosing, native_files, onnx_files
 from paredown.engine.built import Built, Quantized, QuantizedByRuntime
+from paredown.engine.pictures import MOST, shown_part, take_pictures
 from paredown.engine.workbench import EVALUATION_BATCH, Workbench
-from paredown.results import Candidate, Figures
+from paredown.results import Candidate, Figures, Pictures
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The figures of the baseline's file, every candidate, the bounds that were missed, and why others stay behind."""
+    """The figures of the baseline's file, every candidate, the bounds that were missed, and why others stay behind.
+
+    `pictures` are those of the report, where the task draws.
+    """
 
     baseline: Figures
     baseline_file: str
     candidates: tuple[Candidate, ...]
     missed: tuple[str, ...]
     choice: tuple[str, ...]
+    pictures: Pictures | None
 
 
 def deploy(
@@ -48,12 +53,14 @@ def deploy(
     reference, *built = write(bench, baseline, final, quantized, directory)
     bench.report("stage", text="measure")
     latencies = measure_latency(runtime, [directory / one.file for one in (reference, *built)], bench.input_shape)
-    start = _figures(bench, runtime, reference, latencies[0], directory)
+    start, start_shown = _figures(bench, runtime, reference, latencies[0], directory)
     drop = bench.spec.deploy.max_metric_drop
     allowed = start["validation"][bench.task.primary] - drop
-    candidates = []
+    candidates: list[Candidate] = []
+    shown: list[Outputs] = []
     for one, latency in zip(built, latencies[1:], strict=True):
-        figures = _figures(bench, runtime, one, latency, directory)
+        figures, part = _figures(bench, runtime, one, latency, directory)
+        shown.append(part)
         within = figures["validation"][bench.task.primary] >= allowed - 1e-12
         candidates.append(
             Candidate(
@@ -69,12 +76,15 @@ def deploy(
         )
     prefer, primary = bench.spec.deploy.prefer, bench.task.primary
     chosen = choosing.choose(candidates, prefer, primary)
+    images, labels = bench.split("test")
+    delivered = shown[candidates.index(chosen)]
     return Deployment(
         baseline=as_figures(start),
         baseline_file=reference.file,
         candidates=tuple(one.model_copy(update={"delivered": one is chosen}) for one in candidates),
         missed=choosing.missed(chosen, start["validation"], drop, primary),
         choice=choosing.reasons(candidates, chosen, prefer, start["validation"], drop, primary),
+        pictures=take_pictures(bench.task, images[:MOST], labels[:MOST], start_shown, delivered),
     )
 
 
@@ -83,7 +93,10 @@ def as_figures(measured: Mapping[str, Any]) -> Figures:
     return Figures(**{name: measured[name] for name in Figures.model_fields})
 
 
-def _figures(bench: Workbench, runtime: Runtime, built: Built, latency: Latency, directory: Path) -> dict[str, Any]:
+def _figures(
+    bench: Workbench, runtime: Runtime, built: Built, latency: Latency, directory: Path
+) -> tuple[dict[str, Any], Outputs]:
+    """The figures of a file, and what it answers to the images that are shown."""
     from paredown.deploy.verify import run_file
 
     path = directory / built.file
@@ -92,7 +105,7 @@ def _figures(bench: Workbench, runtime: Runtime, built: Built, latency: Latency,
         split: run_file(runtime, path, bench.split(split)[0], batch_size=EVALUATION_BATCH)
         for split in ("validation", "test")
     }
-    return {
+    figures = {
         "metrics": bench.task.metrics(outputs["test"], bench.split("test")[1]),
         "validation": bench.task.metrics(outputs["validation"], bench.split("validation")[1]),
         "params": built.params,
@@ -103,3 +116,4 @@ def _figures(bench: Workbench, runtime: Runtime, built: Built, latency: Latency,
         "peak_memory_mb": peak_memory_mb(runtime, path, bench.input_shape),
         "agreement": bench.task.agreement(outputs["test"], built.reference),
     }
+    return figures, shown_part(outputs["test"])

@@ -18,7 +18,7 @@ from paredown.engine.given import GivenWorkbench, require_own_augmentation
 from paredown.engine.given_files import given_files
 from paredown.engine.journal import Journal, cuts_of
 from paredown.engine.preflight import require_able
-from paredown.engine.run_files import RESULT, SPEC, WEIGHTS, read_result
+from paredown.engine.run_files import PICTURES, RESULT, SPEC, WEIGHTS, read_result
 from paredown.engine.selectors import require_matches
 from paredown.engine.sources import require_running
 from paredown.engine.stepping import Masks, Root, StepInput, StepOutput, masks_after
@@ -237,6 +237,10 @@ def _quantized(bench: Workbench, journal: Journal) -> Quantized | QuantizedByRun
 
 
 def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunResult:
+    """The result of a run; the pictures that it names are written before it is."""
+    pictures = deployment.pictures
+    if pictures is not None:
+        files.write_json(journal.directory / PICTURES, pictures.model_dump(mode="json"))
     delivered = next(one for one in deployment.candidates if one.delivered)
     spec = bench.spec
     return RunResult(
@@ -251,6 +255,7 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
         missed=deployment.missed,
         choice=deployment.choice,
         notes=journal.notes,
+        pictures=None if pictures is None else PICTURES,
         provenance=provenance.gather(
             bench.manager.registry.backends[bench.backend].distributions,
             bench.runtime,

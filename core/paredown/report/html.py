@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paredown import files
+from paredown.report.pictures import EXPLAINED as PICTURES_EXPLAINED
+from paredown.report.pictures import Galleries, galleries, read_all_pictures
 from paredown.report.plots import latency_plot, size_plot
 from paredown.report.quantization import EXPLAINED, noise_plot, noise_rows
 from paredown.report.rows import ZEROS_NOTE, blocks, columns, count, shows_zeros
@@ -22,13 +24,18 @@ ANALYSIS = "analysis"
 
 
 def write_report(comparison: Comparison, out: Path, manager: Manager) -> Path:
-    """Writes `report.html` and returns its path; plugins add sections through `report_sections`."""
+    """Writes `report.html` and returns its path; plugins add sections through `report_sections`.
+
+    Raises:
+        ArtifactError: The pictures of a run are missing or damaged.
+    """
     path = out / REPORT
-    files.write_text(path, render(comparison, manager.report_sections(comparison)))
+    shown = galleries(comparison, read_all_pictures(comparison, out))
+    files.write_text(path, render(comparison, manager.report_sections(comparison), shown))
     return path
 
 
-def render(comparison: Comparison, sections: list[tuple[str, str]]) -> str:
+def render(comparison: Comparison, sections: list[tuple[str, str]], shown: Galleries = Galleries()) -> str:  # noqa: B008
     """The page as text; everything that comes from a spec or a plugin is escaped."""
     page: str = (
         environment()
@@ -42,6 +49,8 @@ def render(comparison: Comparison, sections: list[tuple[str, str]]) -> str:
             noises=_noises(comparison),
             noise_explained=EXPLAINED,
             describe=describe,
+            galleries=shown,
+            pictures_explained=PICTURES_EXPLAINED,
             sections=sections,
         )
     )
