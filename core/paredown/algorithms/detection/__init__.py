@@ -1,9 +1,9 @@
 """Anchor-free detection (FCOS, Tian et al., 2019) in NumPy: positions, targets of training, and what is detected.
 
 A detector returns a tuple: logits [batch, classes, positions], distances [batch, 4, positions] to the left, top, right
-and bottom edge of a box, in pixels and never negative, and centerness logits [batch, positions]. One with masks (YOLACT,
-Bolya et al., 2019) returns two more: coefficients [batch, prototypes, positions], and prototypes [batch, prototypes,
-height, width], whose cells are two by two pixels large.
+and bottom edge of a box, in pixels and never negative, and centerness logits [batch, positions]. One with masks
+(YOLACT, Bolya et al., 2019) returns two more: coefficients [batch, prototypes, positions], and prototypes [batch,
+prototypes, height, width], whose cells are two by two pixels large.
 """
 
 from __future__ import annotations
