@@ -102,7 +102,6 @@ def _enlarging(cells: int, length: int) -> FloatArray:
 
 def mask_overlap(one: Array, other: Array) -> FloatArray:
     """Intersection over union of masks [m, height, width] with masks [n, height, width]: [m, n]; 0 of empty ones."""
-    first, second = (masks.reshape(len(masks), -1).astype(np.float64) for masks in (one, other))
-    shared = first @ second.T
-    union = first.sum(axis=1)[:, None] + second.sum(axis=1)[None] - shared
+    shared = np.tensordot(one.astype(np.float64), other.astype(np.float64), axes=((1, 2), (1, 2)))
+    union = one.sum(axis=(1, 2))[:, None] + other.sum(axis=(1, 2))[None] - shared
     return np.asarray(shared / np.maximum(union, 1))

@@ -52,7 +52,7 @@ def assign_masks(labels: Array, targets: Targets) -> MaskTargets:
         targets: What these labels were assigned to.
     """
     places = [_places(objects, sure) for objects, sure in zip(targets.objects, targets.centerness, strict=True)]
-    most, (height, width) = max(1, *map(len, places)), prototype_size(labels["masks"].shape[2:])
+    most, (height, width) = max([1, *map(len, places)]), prototype_size(labels["masks"].shape[2:])
     chosen = np.zeros((*targets.classes.shape, most))
     masks, weights = np.zeros((2, len(labels), most, height * width))
     total = max(1, sum(map(len, places)))
@@ -82,7 +82,7 @@ def _in_cells(masks: Array, size: tuple[int, int]) -> FloatArray:
     edges = [PROTOTYPE_STRIDE * length - own for length, own in zip(size, (height, width), strict=True)]
     padded = np.pad(masks != 0, ((0, 0), (0, edges[0]), (0, edges[1])))
     cells = padded.reshape(count, size[0], PROTOTYPE_STRIDE, size[1], PROTOTYPE_STRIDE)
-    return np.asarray(cells.mean(axis=(2, 4)) >= COVERED, np.float64).reshape(count, -1)
+    return np.asarray(cells.mean(axis=(2, 4)) >= COVERED, np.float64).reshape(count, size[0] * size[1])
 
 
 def _in_box(boxes: FloatArray, size: tuple[int, int]) -> FloatArray:
@@ -90,4 +90,4 @@ def _in_box(boxes: FloatArray, size: tuple[int, int]) -> FloatArray:
     y, x = (PROTOTYPE_STRIDE * (np.arange(length) + 0.5) for length in size)
     left, top, right, bottom = (boxes[:, edge, None] for edge in range(4))
     rows, columns = (y >= top) & (y < bottom), (x >= left) & (x < right)
-    return np.asarray(rows[:, :, None] & columns[:, None], np.float64).reshape(len(boxes), -1)
+    return np.asarray(rows[:, :, None] & columns[:, None], np.float64).reshape(len(boxes), size[0] * size[1])
