@@ -19,6 +19,7 @@ OPTIONS = {
     "pixel_cross_entropy": {},
     "binary_cross_entropy": {},
     "fcos": {},
+    "fcos_mask": {},
     "kl": {"temperature": 3.0},
     "mse": {},
     "soft_cross_entropy": {"temperature": 3.0},
@@ -35,8 +36,8 @@ ON_OUTPUTS = ("hard_label", "kl", "mse", "soft_cross_entropy", "dkd", "dist")
 ON_FEATURES = ("feature_l2", "attention", "cwd", "fsp", "similarity", "rkd")
 OF_ANY_CHANNELS = ("attention", "similarity", "rkd")
 OF_POSITIONS = ("attention", "cwd")
-ON_LABELS = ("pixel_cross_entropy", "binary_cross_entropy", "fcos")
-OF_SEVERAL_ARRAYS = (*ON_FEATURES, "fcos")
+ON_LABELS = ("pixel_cross_entropy", "binary_cross_entropy", "fcos", "fcos_mask")
+OF_SEVERAL_ARRAYS = (*ON_FEATURES, "fcos", "fcos_mask")
 ON_PIXELS = ("kl", "mse", "soft_cross_entropy")
 NOT_ZERO_BETWEEN_EQUALS = ("hard_label", "soft_cross_entropy", *ON_LABELS)
 
@@ -120,9 +121,19 @@ def _boxes(name: str, *images: list[tuple[float, ...]], crowd: bool = False, siz
     return Case(name, "fcos", student, None, labels, {"image_size": [8, 8]})
 
 
-def _objects(boxes: list[tuple[float, ...]], crowd: bool) -> Objects:
+def _masks(name: str, *images: list[tuple[float, ...]], crowd: bool = False, size: float = 2.0) -> Case:
+    """As `_boxes`, with masks of random pixels in the boxes, and a detector's coefficients of two prototypes."""
+    random = np.random.default_rng(len(name))
+    boxed = _boxes(name, *images, crowd=crowd, size=size)
+    labels = pack([_objects(boxes, crowd, random.integers(0, 2, (len(boxes), 8, 8))) for boxes in images], None, (8, 8))
+    coefficients = random.uniform(-1, 1, (len(images), 2, 5))
+    student = (*boxed.student, coefficients, random.normal(0, size, (len(images), 2, 4, 4)))
+    return Case(name, "fcos_mask", student, None, labels, boxed.options)
+
+
+def _objects(boxes: list[tuple[float, ...]], crowd: bool, masks: np.ndarray | None = None) -> Objects:
     rows = np.array(boxes, np.float64).reshape(-1, 5)
-    return Objects(rows[:, 1:].astype(np.float32), rows[:, 0].astype(np.int64), np.full(len(rows), crowd))
+    return Objects(rows[:, 1:].astype(np.float32), rows[:, 0].astype(np.int64), np.full(len(rows), crowd), masks)
 
 
 def _map_cases(loss: str) -> list[Case]:
@@ -163,6 +174,9 @@ CASES = [
     _boxes("no object", [], []),
     _boxes("a crowd", [(1, 0, 0, 8, 5)], crowd=True),
     _boxes("sure", [(0, 0, 1, 5, 7)], [(2, 0.5, 0.5, 8, 8)], size=12.0),
+    _masks("objects", [(0, 0, 1, 5, 7)], [(2, 0.5, 0.5, 8, 8), (1, 4, 4, 7.5, 8)]),
+    _masks("no object", [], []),
+    _masks("a crowd", [(1, 0, 0, 8, 5)], crowd=True),
     *(case for loss in ON_FEATURES for case in _map_cases(loss)),
 ]
 

@@ -14,7 +14,7 @@ import torch
 from paredown.algorithms.counting import count_macs
 from paredown.contracts import MeasureRequest, ModelSource
 from paredown.manager import Manager
-from paredown.twins import DETECTORS, OWN, PIXELS, TORCH_PIXELS, outputs_of
+from paredown.twins import DETECTORS, MASK_DETECTORS, OWN, PIXELS, TORCH_PIXELS, outputs_of
 from paredown_torch import plugin
 from paredown_torch.model import _build
 from paredown_torch.zoo import NAMES
@@ -23,7 +23,7 @@ FILE = Path(__file__).parents[1] / "core" / "paredown" / "zoo.json"
 PUBLISHED = ((3, 224, 224), 1000)
 USUAL = {
     **dict.fromkeys(OWN, ((1, 28, 28), 10)),
-    **dict.fromkeys(DETECTORS, ((1, 64, 64), 10)),
+    **dict.fromkeys((*DETECTORS, *MASK_DETECTORS), ((1, 64, 64), 10)),
     **dict.fromkeys((*PIXELS, *TORCH_PIXELS), ((3, 224, 224), 21)),
     "unet": ((1, 64, 64), 11),
 }

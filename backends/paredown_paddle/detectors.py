@@ -9,11 +9,12 @@ from paredown_paddle.framework import paddle
 from paredown_paddle.mobilenet import MobileNetV2Small
 
 
-class FcosMobileNetV2Small(paddle.nn.Layer):
-    """The stem and the blocks of `mobilenet_v2_small`, a pyramid of two levels, and heads that both levels share.
+class FcosParts(paddle.nn.Layer):
+    """What our detectors share: the stem and the blocks of `mobilenet_v2_small`, a pyramid of two levels, and heads.
 
     The stem has stride 2 here, so that the levels have strides 4 and 8; its weights and those of the blocks fit the
-    classifier's. Heads have no BatchNorm: it could not be folded into layers that are called twice.
+    classifier's. Both levels share the heads, which have no BatchNorm: it could not be folded into layers that are
+    called twice.
     """
 
     def __init__(self, num_classes: int, in_channels: int, width: float = 1.0) -> None:
@@ -28,6 +29,23 @@ class FcosMobileNetV2Small(paddle.nn.Layer):
         self.box_distances = paddle.nn.Conv2D(inner, 4, 3, padding=1)
         self.centerness = paddle.nn.Conv2D(inner, 1, 3, padding=1)
 
+    def pyramid(self, x: Any) -> tuple[Any, Any]:
+        """The features of images at strides 4 and 8, with the same channels."""
+        fine = self.blocks[:FINE_BLOCKS](self.stem(x))
+        coarse = self.lateral8(self.blocks[FINE_BLOCKS:](fine))
+        larger = paddle.nn.functional.interpolate(coarse, size=list(fine.shape[2:]), mode="nearest")
+        return self.smooth4(self.lateral4(fine) + larger), self.smooth8(coarse)
+
+    def heads(self, classes: Any, boxes: Any, stride: int) -> tuple[Any, Any, Any]:
+        """Logits, distances and centerness of one level, from what its two towers gave."""
+        logits = self.class_logits(classes)
+        distances = paddle.nn.functional.relu(self.box_distances(boxes)) * float(stride)
+        return logits.flatten(2), distances.flatten(2), self.centerness(boxes).flatten(1)
+
+
+class FcosMobileNetV2Small(FcosParts):
+    """The detector of boxes: these parts alone."""
+
     def forward(self, x: Any) -> Any:
         """Images [batch, in_channels, height, width] to a tuple over the positions of both levels.
 
@@ -35,20 +53,13 @@ class FcosMobileNetV2Small(paddle.nn.Layer):
             Logits [batch, num_classes, positions]; distances to the left, top, right and bottom edge of a box, in
             pixels and never negative, [batch, 4, positions]; logits of centerness, [batch, positions].
         """
-        fine = self.blocks[:FINE_BLOCKS](self.stem(x))
-        coarse = self.lateral8(self.blocks[FINE_BLOCKS:](fine))
-        larger = paddle.nn.functional.interpolate(coarse, size=list(fine.shape[2:]), mode="nearest")
-        fine = self.lateral4(fine) + larger
-        near, far = self._heads(self.smooth4(fine), 4), self._heads(self.smooth8(coarse), 8)
+        fine, coarse = self.pyramid(x)
+        near = self.heads(self.class_tower(fine), self.box_tower(fine), 4)
+        far = self.heads(self.class_tower(coarse), self.box_tower(coarse), 8)
         # Spelled out: Paddle's tracer does not know a strict `zip`.
         logits = paddle.concat([near[0], far[0]], axis=-1)
         distances = paddle.concat([near[1], far[1]], axis=-1)
         return logits, distances, paddle.concat([near[2], far[2]], axis=-1)
-
-    def _heads(self, x: Any, stride: int) -> tuple[Any, Any, Any]:
-        logits, boxes = self.class_logits(self.class_tower(x)), self.box_tower(x)
-        distances = paddle.nn.functional.relu(self.box_distances(boxes)) * float(stride)
-        return logits.flatten(2), distances.flatten(2), self.centerness(boxes).flatten(1)
 
 
 def _tower(channels: int) -> Any:

@@ -24,7 +24,7 @@ from paredown.contracts import (
 )
 from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
-from paredown.twins import DETECTORS, OWN, PIXELS, SHARED, WIDTHS, outputs_of
+from paredown.twins import DETECTORS, MASK_DETECTORS, OWN, PIXELS, SHARED, WIDTHS, outputs_of
 
 if TYPE_CHECKING:
     from paredown.contracts import FloatArray, Outputs
@@ -47,6 +47,7 @@ LOSSES = (
     "pixel_cross_entropy",
     "binary_cross_entropy",
     "fcos",
+    "fcos_mask",
 )
 
 
@@ -58,13 +59,13 @@ def register_backend() -> BackendInfo:
         title="PaddlePaddle",
         distributions=("paddlepaddle", "paddleslim", "paddle2onnx"),
         install='pip install "paredown[paddle]"',
-        models=(*OWN, *SHARED, *PIXELS, *DETECTORS),
+        models=(*OWN, *SHARED, *PIXELS, *DETECTORS, *MASK_DETECTORS),
         base_class=("paddle.nn", "Layer"),
         formats=("paddle", "paddle_old_ir"),
         amp=("gpu",),
         widths=WIDTHS,
         reads=(".pdparams",),
-        outputs=outputs_of((*PIXELS, *DETECTORS)),
+        outputs=outputs_of((*PIXELS, *DETECTORS, *MASK_DETECTORS)),
     )
 
 

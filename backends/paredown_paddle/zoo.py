@@ -10,9 +10,10 @@ from typing import Any
 
 from paredown.contracts import ModelSource
 from paredown.errors import ModelError
-from paredown.twins import DETECTORS, OWN, PIXELS, SHARED, require_width
+from paredown.twins import DETECTORS, MASK_DETECTORS, OWN, PIXELS, SHARED, require_width
 from paredown_paddle.detectors import FcosMobileNetV2Small
 from paredown_paddle.framework import paddle
+from paredown_paddle.instances import FcosMaskMobileNetV2Small
 from paredown_paddle.lraspp import LrasppSmall
 from paredown_paddle.mobilenet import MobileNetV2Small
 from paredown_paddle.names import Origin, has_tensors, set_origin
@@ -25,9 +26,10 @@ _OWN: dict[str, Callable[[int, int, float], Any]] = {
     "cnn": Cnn,
     "mobilenet_v2_small": MobileNetV2Small,
     "fcos_mobilenet_v2_small": FcosMobileNetV2Small,
+    "fcos_mask_mobilenet_v2_small": FcosMaskMobileNetV2Small,
     "unet": UNet,
 }
-NAMES = (*OWN, *SHARED, *PIXELS, *DETECTORS)
+NAMES = (*OWN, *SHARED, *PIXELS, *DETECTORS, *MASK_DETECTORS)
 _BY_POSITION = ("mobilenet_v1", "mobilenet_v3_small", "mobilenet_v3_large", "densenet121", "shufflenet_v2_x1_0")
 
 

@@ -48,6 +48,7 @@ LOSSES = (
     "pixel_cross_entropy",
     "binary_cross_entropy",
     "fcos",
+    "fcos_mask",
 )
 
 

@@ -32,6 +32,7 @@ from paredown.spec.losses import (
     DistLoss,
     DkdLoss,
     FcosLoss,
+    FcosMaskLoss,
     FeatureL2Loss,
     FspLoss,
     HardLabelLoss,
@@ -112,6 +113,7 @@ _LOSSES = (
         reads="labels",
     ),
     Component("distill_loss", "fcos", f"{_COMPARING}:fcos", FcosLoss, reads="labels"),
+    Component("distill_loss", "fcos_mask", f"{_COMPARING}:fcos_mask", FcosMaskLoss, reads="labels"),
 )
 
 

@@ -46,26 +46,37 @@ TORCH_ONLY = (
 DETECTORS = ("fcos_mobilenet_v2_small",)
 """Networks of our own that return boxes, on both backends."""
 
+MASK_DETECTORS = ("fcos_mask_mobilenet_v2_small",)
+"""Networks of our own that return boxes and masks, on both backends."""
+
+PROTOTYPES = 16
+"""The prototypes of which a detector makes its masks."""
+
 FINE_BLOCKS = 6
 """The blocks of `mobilenet_v2_small` before the detector's finer level."""
 
 INITIAL_BIASES: Mapping[str, Mapping[str, float]] = {
-    "fcos_mobilenet_v2_small": {"class_logits.bias": -math.log(99), "box_distances.bias": 1.0}
+    name: {"class_logits.bias": -math.log(99), "box_distances.bias": 1.0} for name in (*DETECTORS, *MASK_DETECTORS)
 }
 """Biases that do not start from 0, by network: each class at a hundredth (Lin et al., 2017, section 4.1), so that the
 many positions without an object do not drown the few with one, and distances where a ReLU lets gradients through."""
 
+_HEADS = ("class_logits.weight", "box_distances.weight", "centerness.weight")
 INITIAL_DEVIATIONS: Mapping[str, Mapping[str, float]] = {
-    "fcos_mobilenet_v2_small": dict.fromkeys(("class_logits.weight", "box_distances.weight", "centerness.weight"), 0.01)
+    **{name: dict.fromkeys(_HEADS, 0.01) for name in DETECTORS},
+    **{
+        name: dict.fromkeys((*_HEADS, "mask_coefficients.weight", "prototypes.weight"), 0.01) for name in MASK_DETECTORS
+    },
 }
 """Standard deviations of convolutions that He's rule would start too large, by network: the first answers of the heads
-are their biases then, and none of the three losses outweighs the others (Lin et al., 2017, section 4.1)."""
+are their biases then, and none of the losses outweighs the others (Lin et al., 2017, section 4.1)."""
 
 WIDTHS = {
     "resnet20": 0.0,
     "cnn": 0.0,
     "mobilenet_v2_small": 0.0,
     "fcos_mobilenet_v2_small": 0.0,
+    "fcos_mask_mobilenet_v2_small": 0.0,
     "unet": 0.0,
     "mobilenet_v1": 0.03125,
     "mobilenet_v2": 0.0,
@@ -82,7 +93,11 @@ UNET_CHANNELS = (16, 32, 64, 128)
 
 def outputs_of(names: tuple[str, ...]) -> dict[str, str]:
     """What those of the networks return that return no `classes`, as a backend announces it."""
-    kinds = {**dict.fromkeys((*PIXELS, *TORCH_PIXELS), "pixels"), **dict.fromkeys(DETECTORS, "boxes")}
+    kinds = {
+        **dict.fromkeys((*PIXELS, *TORCH_PIXELS), "pixels"),
+        **dict.fromkeys(DETECTORS, "boxes"),
+        **dict.fromkeys(MASK_DETECTORS, "masks"),
+    }
     return {name: kinds[name] for name in names if name in kinds}
 
 

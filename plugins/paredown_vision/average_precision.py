@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
-from paredown.algorithms.detection import Detections
+from paredown.algorithms.detection import Detections, Instances
 from paredown.algorithms.objects import PADDING
 from paredown.contracts import Array, FloatArray
 from paredown.errors import ComponentMissing
+
+Row = dict[str, Any]
+"""An annotation as COCO writes it."""
 
 
 def average_precision(found: Sequence[Detections], labels: Array) -> tuple[float, float]:
@@ -27,75 +30,108 @@ def average_precision(found: Sequence[Detections], labels: Array) -> tuple[float
     Raises:
         ComponentMissing: pycocotools is not installed.
     """
-    coco, evaluation = _pycocotools()
-    objects = _objects(labels)
+    _require_pycocotools("detection")
     detected = [
-        {"id": number, "image_id": image, "category_id": int(label), "score": float(score), **_area(box)}
-        for number, (image, box, label, score) in enumerate(_flat(found), start=1)
+        _row(image, label, score=float(score), **_rectangle(box))
+        for image, one in enumerate(found)
+        for box, label, score in zip(one.boxes, one.classes, one.scores, strict=True)
     ]
+    objects = [
+        _row(image, labels["classes"][image, place], iscrowd=int(crowd), **_rectangle(labels["boxes"][image, place]))
+        for image, place, crowd in _objects(labels)
+    ]
+    return _measured("bbox", [{"id": image} for image in range(len(labels))], objects, detected)
+
+
+def mask_average_precision(found: Iterable[Instances], labels: Array) -> tuple[float, float]:
+    """As `average_precision`, by the intersection over union of masks.
+
+    Args:
+        found: The objects found in each image; they are asked for one by one, and their masks kept as run lengths.
+        labels: Records of `paredown.algorithms.objects` with masks, one for each image.
+
+    Raises:
+        ComponentMissing: pycocotools is not installed.
+    """
+    _require_pycocotools("instance_segmentation")
+    detected = [
+        _row(image, label, score=float(score), **_region(mask))
+        for image, one in enumerate(found)
+        for mask, label, score in zip(one.masks, one.detections.classes, one.detections.scores, strict=True)
+    ]
+    objects = [
+        _row(image, labels["classes"][image, place], iscrowd=int(crowd), **_region(labels["masks"][image, place] != 0))
+        for image, place, crowd in _objects(labels)
+    ]
+    height, width = labels["masks"].shape[2:]
+    images = [{"id": image, "height": height, "width": width} for image in range(len(labels))]
+    return _measured("segm", images, objects, detected)
+
+
+def _require_pycocotools(task: str) -> None:
+    try:
+        import pycocotools.coco
+        import pycocotools.cocoeval  # noqa: F401 - whether it is there
+    except ImportError as error:
+        raise ComponentMissing(
+            "average precision needs pycocotools, which is not installed",
+            where="task.kind",
+            value=task,
+            remedy='pip install "paredown[vision]"',
+        ) from error
+
+
+def _measured(
+    kind: Literal["bbox", "segm"], images: list[dict[str, int]], objects: list[Row], detected: list[Row]
+) -> tuple[float, float]:
+    from pycocotools.cocoeval import COCOeval
+
     if not detected or not any(not one["iscrowd"] for one in objects):
         return 0.0, 0.0
     classes = sorted({one["category_id"] for one in (*objects, *detected)})
     # pycocotools tells its progress on standard output, which is not a library's to write to.
     with contextlib.redirect_stdout(io.StringIO()):
-        truth, guessed = (_dataset(coco, len(labels), classes, rows) for rows in (objects, detected))
-        measured = evaluation(truth, guessed, "bbox")
+        truth, guessed = (_dataset(images, classes, rows) for rows in (objects, detected))
+        measured = COCOeval(truth, guessed, kind)
         measured.evaluate()
         measured.accumulate()
     precision = measured.eval["precision"][..., 0, -1]
     return _mean(precision), _mean(precision[0])
 
 
-def _pycocotools() -> tuple[Any, Any]:
-    try:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
-    except ImportError as error:
-        raise ComponentMissing(
-            "average precision needs pycocotools, which is not installed",
-            where="task.kind",
-            value="detection",
-            remedy='pip install "paredown[vision]"',
-        ) from error
-    return COCO, COCOeval
+def _dataset(images: list[dict[str, int]], classes: list[int], rows: list[Row]) -> Any:
+    from pycocotools.coco import COCO
 
-
-def _dataset(coco: Any, images: int, classes: list[int], annotations: list[dict[str, Any]]) -> Any:
-    made = coco()
+    made = COCO()
     made.dataset = {
-        "images": [{"id": image} for image in range(images)],
+        "images": images,
         "categories": [{"id": label} for label in classes],
-        "annotations": annotations,
+        # pycocotools takes an annotation numbered 0 for one that was not matched.
+        "annotations": [{"id": number, **row} for number, row in enumerate(rows, start=1)],
     }
     made.createIndex()
     return made
 
 
-def _objects(labels: Array) -> list[dict[str, Any]]:
-    # pycocotools takes an annotation numbered 0 for one that was not matched.
-    return [
-        {
-            "id": number,
-            "image_id": int(image),
-            "category_id": int(labels["classes"][image, place]),
-            "iscrowd": int(labels["crowd"][image, place]),
-            **_area(labels["boxes"][image, place]),
-        }
-        for number, (image, place) in enumerate(np.argwhere(labels["classes"] != PADDING), start=1)
-    ]
+def _objects(labels: Array) -> list[tuple[int, int, bool]]:
+    """The image, the place and whether it is a crowd of every object."""
+    places = np.argwhere(labels["classes"] != PADDING)
+    return [(int(image), int(place), bool(labels["crowd"][image, place])) for image, place in places]
 
 
-def _flat(found: Sequence[Detections]) -> list[tuple[int, FloatArray, int, float]]:
-    return [
-        (image, box, label, score)
-        for image, one in enumerate(found)
-        for box, label, score in zip(one.boxes, one.classes, one.scores, strict=True)
-    ]
+def _row(image: int, label: int, **rest: Any) -> Row:
+    return {"image_id": image, "category_id": int(label), **rest}
 
 
-def _area(box: FloatArray) -> dict[str, Any]:
+def _rectangle(box: FloatArray) -> Row:
     left, top, right, bottom = (float(edge) for edge in box)
     return {"bbox": [left, top, right - left, bottom - top], "area": (right - left) * (bottom - top)}
+
+
+def _region(mask: Array) -> Row:
+    from pycocotools import mask as masks
+
+    return {"segmentation": masks.encode(np.asfortranarray(mask, np.uint8)), "area": int(mask.sum())}
 
 
 def _mean(precision: Array) -> float:

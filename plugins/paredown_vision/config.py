@@ -73,3 +73,16 @@ class DetectionConfig(ComponentConfig):
     least_score: Annotated[float, Field(ge=0, lt=1)] = 0.05
     overlap: Annotated[float, Field(gt=0, le=1)] = 0.6
     most: Annotated[int, Field(ge=1, le=100)] = 100
+
+
+class InstanceSegmentationConfig(ComponentConfig):
+    """Masks of objects; the metrics are COCO's mean average precision of masks (IoU 0.5 to 0.95) and that at IoU 0.5.
+
+    Objects with less than `least_score` are dropped; so is the less sure of two of one class whose boxes' intersection
+    over union is above `overlap`; `most` of the surest of an image are kept.
+    """
+
+    kind: Literal["instance_segmentation"] = "instance_segmentation"
+    least_score: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    overlap: Annotated[float, Field(gt=0, le=1)] = 0.6
+    most: Annotated[int, Field(ge=1, le=100)] = 100

@@ -64,17 +64,26 @@ class Detection:
         return self._decoded(outputs, max(SURE, self.config.least_score))
 
     def _decoded(self, outputs: Outputs, least_score: float) -> list[Detections]:
-        if self._image_size is None:
-            raise ModelError(
-                "the task was not told the size of the images",
-                where="task",
-                expected="`sized(height, width)` before anything else",
-                remedy="ask `sized` for the task of these images",
-            )
         return decode(
             outputs,
-            self._image_size,
+            known_size(self._image_size),
             least_score=least_score,
             overlap=self.config.overlap,
             most=self.config.most,
         )
+
+
+def known_size(image_size: tuple[int, int] | None) -> tuple[int, int]:
+    """Height and width of the images.
+
+    Raises:
+        ModelError: They are not known.
+    """
+    if image_size is not None:
+        return image_size
+    raise ModelError(
+        "the task was not told the size of the images",
+        where="task",
+        expected="`sized(height, width)` before anything else",
+        remedy="ask `sized` for the task of these images",
+    )

@@ -2,8 +2,8 @@
 
     python detector.py BACKEND DIRECTORY
 
-DIRECTORY gets the groups, two pruning plans, what the cut left, the quantization plan, the ONNX files of the
-network and its integer form, and the outputs of the network and its simulation as `.npz`.
+DIRECTORY, which has the network's name, gets the groups, two pruning plans, what the cut left, the quantization plan,
+the ONNX files of the network and its integer form, and the outputs of the network and its simulation as `.npz`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from paredown.deploy.writing.qdq import write_qdq
 from paredown.engine import coupling, exporting, pruning, quantization
 from paredown.manager import Manager
 
-NETWORK = "fcos_mobilenet_v2_small"
 DECIDED = (CARRIED_OUT, "taylor")
 
 
 def main(backend: str, out: Path) -> None:
-    bench = workbench(Manager.discover(), backend, NETWORK, width=0.25)
+    bench = workbench(Manager.discover(), backend, out.name, width=0.25)
     model = bench.build_lively()
     state, (images, _) = bench.state(model), bench.split("test")
     keep(out / "outputs.npz", bench.manager.evaluate(backend, model, images))

@@ -23,12 +23,17 @@ from paredown.contracts import (
 from paredown.engine.workbench import Workbench
 from paredown.manager import Manager
 from paredown.spec.loader import load_spec
-from paredown.twins import DETECTORS, PIXELS, TORCH_PIXELS
+from paredown.twins import DETECTORS, MASK_DETECTORS, PIXELS, TORCH_PIXELS
 
 FRAMEWORKS = ("torch", "paddle")
 CLASSES = 10
 
-SMALL = {"cnn": (1, 8, 8), "resnet20": (1, 8, 8), "fcos_mobilenet_v2_small": (1, 32, 32), "unet": (1, 20, 28)}
+SMALL = {
+    "cnn": (1, 8, 8),
+    "resnet20": (1, 8, 8),
+    "unet": (1, 20, 28),
+    **dict.fromkeys((*DETECTORS, *MASK_DETECTORS), (1, 32, 32)),
+}
 """(channels, height, width) of the networks that do not take colour images of 64 pixels here."""
 
 PRUNED = ("resnet20", "resnet18", "mobilenet_v2", "mobilenet_v3_small")
@@ -105,8 +110,8 @@ class AgreementBench(Workbench):
         splits = (train, validation, test)
         if source.name in (*PIXELS, *TORCH_PIXELS):
             splits = tuple((images, _class_maps(images)) for images, _ in splits)
-        if source.name in DETECTORS:
-            splits = tuple((images, _boxes(images)) for images, _ in splits)
+        if source.name in (*DETECTORS, *MASK_DETECTORS):
+            splits = tuple((images, _objects(images, source.name in MASK_DETECTORS)) for images, _ in splits)
         return DataSplits("drawn", *splits, CLASSES)
 
     def outputs(self, model: Model, split: Split) -> FloatArray:
@@ -126,6 +131,7 @@ def workbench(
     """A workbench for one network; its steps are every pruning, and the quantization."""
     task = "semantic_segmentation" if network in (*PIXELS, *TORCH_PIXELS) else "classification"
     task = "detection" if network in DETECTORS else task
+    task = "instance_segmentation" if network in MASK_DETECTORS else task
     channels, height, columns = shape or SMALL.get(network, (3, 64, 64))
     spec: dict[str, Any] = {
         "version": 1,
@@ -186,13 +192,15 @@ def _class_maps(images: FloatArray) -> IntArray:
     return np.where(maps < 0, 255, maps)
 
 
-def _boxes(images: FloatArray) -> Array:
-    """Two objects an image: at random places, of sizes for both levels of a detector."""
+def _objects(images: FloatArray, has_masks: bool) -> Array:
+    """Two objects an image: at random places, of sizes for both levels of a detector; masks are the bright pixels."""
     random, size = np.random.default_rng(len(images)), images.shape[-1]
     corners = np.sort(random.uniform(0, size, (len(images), 2, 2, 2)), axis=2).reshape(-1, 2, 4)
     classes = random.integers(0, CLASSES, (len(images), 2))
-    none = np.zeros(2, np.bool_)
-    return pack([Objects(boxes, own, none) for boxes, own in zip(corners.astype(np.float32), classes, strict=True)])
+    none, bright = np.zeros(2, np.bool_), np.repeat(images[:, :1] > 0, 2, axis=1)
+    found = zip(corners.astype(np.float32), classes, bright, strict=True)
+    objects = [Objects(boxes, own, none, masks if has_masks else None) for boxes, own, masks in found]
+    return pack(objects, None, (size, size) if has_masks else None)
 
 
 def _images(count: int, shape: tuple[int, int, int], seed: int) -> tuple[FloatArray, IntArray]:

@@ -1,4 +1,4 @@
-"""A detector, with three outputs and layers that are called twice: equal decisions, equal files, equal answers."""
+"""Detectors, with several outputs and layers that are called twice: equal decisions, equal files, equal answers."""
 
 from __future__ import annotations
 
@@ -12,22 +12,28 @@ from paredown.engine.journal import read_plan
 from paredown.files import read_json
 from paredown.plan import PrunePlan, QuantPlan
 
-HEADS = {"class_logits", "box_distances", "centerness"}
-SHARED = {"class_tower.0", "class_tower.2", "box_tower.0", "box_tower.2", *HEADS}
+BOXES, MASKS = "fcos_mobilenet_v2_small", "fcos_mask_mobilenet_v2_small"
+SHAPES = {BOXES: [(16, 10, 80), (16, 4, 80), (16, 80)]}
+SHAPES[MASKS] = [*SHAPES[BOXES], (16, 16, 80), (16, 16, 16, 16)]
+HEADS = {BOXES: {"class_logits", "box_distances", "centerness"}}
+HEADS[MASKS] = {*HEADS[BOXES], "mask_coefficients", "prototypes"}
+SHARED = {"class_tower.0", "class_tower.2", "box_tower.0", "box_tower.2", *HEADS[BOXES]}
 """Layers that both levels call."""
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory, baseline_cache):
-    """The directories that `detector.py` filled."""
-    directories = {name: tmp_path_factory.mktemp(name) for name in FRAMEWORKS}
+@pytest.fixture(scope="module", params=[BOXES, MASKS])
+def both(request, tmp_path_factory, baseline_cache):
+    """The directories that `detector.py` filled, which have the network's name."""
+    directories = {name: tmp_path_factory.mktemp(name) / request.param for name in FRAMEWORKS}
+    for directory in directories.values():
+        directory.mkdir()
     run_on_both("detector.py", directories, baseline_cache)
     return list(directories.values())
 
 
 def test_equal_weights_give_equal_outputs(both):
     torch, paddle = (np.load(directory / "outputs.npz") for directory in both)
-    assert [torch[name].shape for name in torch.files] == [(16, 10, 80), (16, 4, 80), (16, 80)]
+    assert [torch[name].shape for name in torch.files] == SHAPES[both[0].name]
     for name in torch.files:
         assert np.abs(torch[name] - paddle[name]).max() <= 1e-4 * np.abs(torch[name]).max()
     assert (torch["arr_1"] >= 0).all()
@@ -36,7 +42,7 @@ def test_equal_weights_give_equal_outputs(both):
 def test_channels_go_through_the_pyramid_and_the_shared_heads_alike(both):
     torch, paddle = (read_json(directory / "groups.json") for directory in both)
     assert torch == paddle
-    assert torch["left_whole"] == dict.fromkeys(HEADS, "its outputs are the network's")
+    assert torch["left_whole"] == dict.fromkeys(HEADS[both[0].name], "its outputs are the network's")
     members = [{member["parameter"] for member in group["members"]} for group in torch["groups"]]
     smooth = {"smooth4.weight", "smooth8.weight"}
     assert any({"lateral4.weight", "lateral8.weight", *smooth} <= own for own in members)
@@ -77,5 +83,5 @@ def test_the_file_answers_as_the_framework_and_int8_as_it_was_simulated(both):
 
 def test_the_noise_of_a_layer_is_that_on_the_output_which_it_hurts_most(both):
     noise = read_json(both[0] / "facts.json")["noise"]
-    # A head disturbs its own output alone; the other two are as they were, which would be 200 dB.
-    assert all(noise[head] < 60 for head in HEADS)
+    # A head disturbs its own output alone; the others are as they were, which would be 200 dB.
+    assert all(noise[head] < 60 for head in HEADS[both[0].name])

@@ -7,9 +7,9 @@ import pytest
 from agreement.networks import PRUNED
 
 from paredown.files import read_json
-from paredown.twins import DETECTORS, OWN, PIXELS, SHARED, TORCH_ONLY, TORCH_PIXELS
+from paredown.twins import DETECTORS, MASK_DETECTORS, OWN, PIXELS, SHARED, TORCH_ONLY, TORCH_PIXELS
 
-NETWORKS = (*OWN, *SHARED, *PIXELS, *DETECTORS)
+NETWORKS = (*OWN, *SHARED, *PIXELS, *DETECTORS, *MASK_DETECTORS)
 LARGE = ("resnet50", "wide_resnet50_2", "resnext50_32x4d", "vgg11", "vgg11_bn")
 """Built and counted only."""
 

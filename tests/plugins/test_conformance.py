@@ -91,6 +91,29 @@ class TestDetection(TaskConformance):
         pytest.importorskip("pycocotools")
 
 
+class TestInstanceSegmentation(TaskConformance):
+    name = "instance_segmentation"
+
+    @pytest.fixture
+    def outputs(self):
+        random = np.random.default_rng(0)
+        logits, centerness = random.normal(0, 3, (12, 5, 80)), random.normal(0, 3, (12, 80))
+        coefficients, prototypes = random.uniform(-1, 1, (12, 4, 80)), random.normal(0, 1, (12, 4, 16, 16))
+        found = (logits, random.uniform(0, 9, (12, 4, 80)), centerness, coefficients, prototypes)
+        return tuple(one.astype(np.float32) for one in found)
+
+    @pytest.fixture
+    def labels(self):
+        corners, masks = np.array([[2, 3, 14, 15], [10, 8, 30, 32]], np.float32), np.zeros((2, 32, 32), np.uint8)
+        masks[0, 3:15, 2:14] = masks[1, 8:32, 10:30] = 1
+        none = np.zeros(2, np.bool_)
+        return pack([Objects(corners, np.array([image % 5, 3]), none, masks) for image in range(12)], None, (32, 32))
+
+    @pytest.fixture(autouse=True)
+    def _measured(self):
+        pytest.importorskip("pycocotools")
+
+
 def test_the_digits_are_those_that_scikit_learn_reads():
     from sklearn.datasets import load_digits
 

@@ -53,3 +53,13 @@ def test_what_is_planned_belongs_to_models_and_is_not_built(registry: Registry) 
         assert not set(fields) & set(known[model].model_fields)
     built = {*registry.names("criterion"), *registry.names("observer"), *registry.names("distill_loss")}
     assert not built & {value for values in PLANNED_VALUES.values() for value in values}
+
+
+def test_a_kind_that_is_planned_is_refused_by_name(
+    registry: Registry, quickstart: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PLANNED_VALUES, ("Spec", "task"), ("panoptic_segmentation",))
+    quickstart["task"]["kind"] = "panoptic_segmentation"
+    with pytest.raises(SpecError, match="`panoptic_segmentation` is planned and not built yet") as caught:
+        load_spec(quickstart, registry)
+    assert "`classification`" in str(caught.value.problems[0].expected)

@@ -24,6 +24,10 @@ DETECTED: dict[str, Any] = {
     "data": {"kind": "digit_scenes", "target": "detection"},
     "model": UNET | {"name": "fcos_mobilenet_v2_small", "num_classes": 10, "input_size": [64, 64]},
 }
+SEGMENTED_OBJECTS = DETECTED | {
+    "task": {"kind": "instance_segmentation"},
+    "data": {"kind": "digit_scenes", "target": "instance_segmentation"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,7 @@ def distilled(*losses, **changes):
             "steps[1].losses[0]",
             "`kl` cannot compare the outputs",
         ),
+        (SEGMENTED_OBJECTS, "model.name", "`fcos_mobilenet_v2_small` is not for the task `instance_segmentation`"),
         (DETECTED | distilled({"kind": "kl"}), "steps[1].losses[0]", "`kl` cannot compare the outputs"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -25,9 +25,8 @@ def manager() -> Manager:
 
 def with_network(quickstart: dict[str, Any], **fields: Any) -> dict[str, Any]:
     changed = quickstart | {"model": quickstart["model"] | fields}
-    task = {"pixels": "semantic_segmentation", "boxes": "detection"}.get(
-        outputs_of((fields["name"],)).get(fields["name"])
-    )
+    tasks = {"pixels": "semantic_segmentation", "boxes": "detection", "masks": "instance_segmentation"}
+    task = tasks.get(outputs_of((fields["name"],)).get(fields["name"], "classes"))
     if task:
         # The quickstart's distillation compares classes.
         steps = [step for step in quickstart["steps"] if step["kind"] != "distill"]

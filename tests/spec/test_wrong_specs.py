@@ -149,7 +149,6 @@ WRONG = [
     Wrong("width that nobody plans", "weights: {bits: 8", "weights: {bits: ¦7", "steps[2].weights.bits", "not a value", "7", "`8`", "default, 8"),
     Wrong("loss without taps", "{kind: kl, temperature: 4.0}", "¦{kind: attention}", "steps[1].losses[0].taps", "is missing", "nothing", "a list of at least 1", "add `taps`"),
     Wrong("flow of one tap", "{kind: kl, temperature: 4.0}", "{kind: fsp, taps: ¦[{student: layer1}]}", "steps[1].losses[0].taps", "too few", "layer1", "at least 2", "write a list"),
-    Wrong("planned task", "kind: classification", "kind: ¦instance_segmentation", "task.kind", "`instance_segmentation` is planned", "instance_segmentation", "`classification`", "choose"),
     Wrong("library of another framework", "kind: zoo", "kind: ¦timm", "model.kind", "`paddle` cannot build networks of `timm`", "timm", "`torch`", "leave only `torch`"),
     Wrong("published weights of a library", "{kind: zoo, name: resnet20, num_classes: 10, in_channels: 1, input_size: [8, 8]}", "{kind: builder, torch: 'a:b', paddle: 'a:c', in_channels: 1, input_size: [8, 8], weights: ¦pretrained}", "model.weights", "nothing is downloaded", "pretrained", "`built`", "give the path"),
     Wrong("builder for one backend", "{kind: zoo, name: resnet20, num_classes: 10, in_channels: 1, input_size: [8, 8]}", "¦{kind: builder, torch: 'a:b', in_channels: 1, input_size: [8, 8]}", "model.paddle", "no function that builds the network on `paddle`", "builder", "`paddle: package.module:function`", "add `paddle`"),

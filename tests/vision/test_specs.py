@@ -33,8 +33,9 @@ def test_the_remedy_for_another_tasks_labels_is_one_that_works() -> None:
     network = {"kind": "zoo", "name": "fcos_mobilenet_v2_small", "num_classes": 10, "in_channels": 1}
     detector = {"task": {"kind": "detection"}, "model": network | {"input_size": [64, 64]}, "steps": [FINETUNE]}
     remedy = problem_of(data=masks, **detector).remedy
-    assert remedy == "write `target: detection` under `data`, or choose other data"
-    assert problem_of(data=masks).remedy == "choose other data"
+    ways = "write `target: detection` under `data`, or write the task `instance_segmentation`, or choose other data"
+    assert remedy == ways
+    assert problem_of(data=masks).remedy == "write the task `instance_segmentation`, or choose other data"
     boxes = masks | {"target": "detection"}
     load_spec(small_spec(data=boxes, **detector), Manager.discover().registry)
     assert problem_of(data=boxes).remedy == "write the task `detection`, or choose other data"

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from paredown.twins import scaled
 from paredown_torch.zoo.detectors import FcosMobileNetV2Small
+from paredown_torch.zoo.instances import FcosMaskMobileNetV2Small
 from paredown_torch.zoo.mobilenets import MobileNetV1, MobileNetV2Small
 from paredown_torch.zoo.unet import UNet
 
@@ -101,6 +102,7 @@ BUILDERS: dict[str, Callable[[int, int, float], nn.Module]] = {
     "mobilenet_v1": MobileNetV1,
     "mobilenet_v2_small": MobileNetV2Small,
     "fcos_mobilenet_v2_small": FcosMobileNetV2Small,
+    "fcos_mask_mobilenet_v2_small": FcosMaskMobileNetV2Small,
     "unet": UNet,
 }
 """By name; each takes the number of classes, of input channels, and the factor of its own channels."""

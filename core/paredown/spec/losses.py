@@ -82,6 +82,12 @@ class FcosLoss(LossConfig):
     kind: Literal["fcos"] = "fcos"
 
 
+class FcosMaskLoss(LossConfig):
+    """`fcos` and the cross entropy of masks within their boxes; what `hard_label` is for instance segmentation."""
+
+    kind: Literal["fcos_mask"] = "fcos_mask"
+
+
 class KlLoss(LossConfig):
     """KL divergence from the teacher's to the student's softened outputs, times T squared (Hinton et al., 2015)."""
 

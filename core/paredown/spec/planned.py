@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-PLANNED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
-    ("Spec", "task"): ("instance_segmentation",),
-}
+PLANNED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {}
 
 PLANNED_FIELDS: dict[str, tuple[str, ...]] = {
     "FinetuneStep": ("soft_labels",),

@@ -1,13 +1,17 @@
 """Anchor-free detection (FCOS, Tian et al., 2019) in NumPy: positions, targets of training, and what is detected.
 
 A detector returns a tuple: logits [batch, classes, positions], distances [batch, 4, positions] to the left, top, right
-and bottom edge of a box, in pixels and never negative, and centerness logits [batch, positions].
+and bottom edge of a box, in pixels and never negative, and centerness logits [batch, positions]. One with masks
+(YOLACT, Bolya et al., 2019) returns two more: coefficients [batch, prototypes, positions], and prototypes [batch,
+prototypes, height, width], whose cells are two by two pixels large.
 """
 
 from __future__ import annotations
 
 from paredown.algorithms.detection.decoding import Detections, decode
-from paredown.algorithms.detection.matching import agreement
+from paredown.algorithms.detection.instances import Instances, decode_instances, mask_overlap
+from paredown.algorithms.detection.mask_targets import MaskTargets, assign_masks, prototype_size
+from paredown.algorithms.detection.matching import agreement, mask_agreement
 from paredown.algorithms.detection.positions import STRIDES, Positions, positions
 from paredown.algorithms.detection.targets import BACKGROUND, IGNORED, Targets, assign
 
@@ -16,10 +20,17 @@ __all__ = [
     "IGNORED",
     "STRIDES",
     "Detections",
+    "Instances",
+    "MaskTargets",
     "Positions",
     "Targets",
     "agreement",
     "assign",
+    "assign_masks",
     "decode",
+    "decode_instances",
+    "mask_agreement",
+    "mask_overlap",
     "positions",
+    "prototype_size",
 ]

@@ -34,7 +34,15 @@ class Detections:
 def decode(
     outputs: Outputs, image_size: Sequence[int], *, least_score: float, overlap: float, most: int
 ) -> list[Detections]:
-    """The detections of each image, after suppression of what overlaps within a class.
+    """The detections of each image, after suppression of what overlaps within a class; see `located`."""
+    found = located(outputs, image_size, least_score=least_score, overlap=overlap, most=most)
+    return [detections for detections, _ in found]
+
+
+def located(
+    outputs: Outputs, image_size: Sequence[int], *, least_score: float, overlap: float, most: int
+) -> list[tuple[Detections, IntArray]]:
+    """The detections of each image, and for each of them the position, [count], that it comes from.
 
     Args:
         outputs: Logits, distances and centerness; see the package.
@@ -81,14 +89,16 @@ def _checked(outputs: Outputs, image_size: Sequence[int]) -> tuple[FloatArray, F
     return logits, distances, centerness
 
 
-def _of_image(boxes: FloatArray, scores: FloatArray, least_score: float, overlap: float, most: int) -> Detections:
+def _of_image(
+    boxes: FloatArray, scores: FloatArray, least_score: float, overlap: float, most: int
+) -> tuple[Detections, IntArray]:
     """Of boxes [positions, 4] and scores [classes, positions]."""
     flat = scores.ravel()
     order = np.argsort(-flat, kind="stable")[:CANDIDATES]
     order = order[flat[order] > least_score]
     classes, places = np.divmod(order, scores.shape[1])
     kept = _suppressed(boxes[places], classes, overlap)[:most]
-    return Detections(boxes[places[kept]], classes[kept], flat[order[kept]])
+    return Detections(boxes[places[kept]], classes[kept], flat[order[kept]]), places[kept]
 
 
 def _suppressed(boxes: FloatArray, classes: IntArray, overlap: float) -> Array:

@@ -27,11 +27,13 @@ class Targets:
         classes: [batch, positions], int64; `BACKGROUND` or `IGNORED` where no object is.
         distances: [batch, 4, positions], float64: left, top, right and bottom, in pixels; 0 where no object is.
         centerness: [batch, positions], float64: sqrt(min(l, r) / max(l, r) * min(t, b) / max(t, b)), in [0, 1].
+        objects: [batch, positions], int64: the place of the object among the image's labels; -1 where none is.
     """
 
     classes: IntArray
     distances: FloatArray
     centerness: FloatArray
+    objects: IntArray
 
 
 def assign(labels: Array, image_size: Sequence[int]) -> Targets:
@@ -58,7 +60,7 @@ def assign(labels: Array, image_size: Sequence[int]) -> Targets:
     crowded = (inside & (real & labels["crowd"])[:, :, None]).any(axis=1)
     classes[~found & crowded] = IGNORED
     own = distances[batch, chosen, :, np.arange(chosen.shape[1])] * found[..., None]
-    return Targets(classes, own.transpose(0, 2, 1), _centerness(own) * found)
+    return Targets(classes, own.transpose(0, 2, 1), _centerness(own) * found, np.where(found, chosen, -1))
 
 
 def _distances(where: Positions, boxes: FloatArray) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paredown.algorithms.losses.detection import fcos, fcos_terms
 from paredown.algorithms.losses.features import attention, cwd, feature_l2
+from paredown.algorithms.losses.instances import fcos_mask, mask_entropy
 from paredown.algorithms.losses.labels import binary_cross_entropy, pixel_cross_entropy
 from paredown.algorithms.losses.logits import dist, dkd, hard_label, kl, log_softmax, mse, soft_cross_entropy
 from paredown.algorithms.losses.relations import fsp, rkd, similarity
@@ -15,12 +16,14 @@ __all__ = [
     "dist",
     "dkd",
     "fcos",
+    "fcos_mask",
     "fcos_terms",
     "feature_l2",
     "fsp",
     "hard_label",
     "kl",
     "log_softmax",
+    "mask_entropy",
     "mse",
     "pixel_cross_entropy",
     "rkd",
