@@ -28,7 +28,7 @@ def draw(results: Mapping[str, Any]) -> str:
         low, high = _range(gains)
 
         def x(value: float) -> float:
-            return LABELS + PANEL * (min(max(value, low), high) - low) / (high - low)
+            return LABELS + PANEL * (value - low) / (high - low)
 
         for index, one in enumerate(gains):
             parts.extend(_row(one, x, TOP + ROW * (index + 0.5)))
@@ -37,8 +37,8 @@ def draw(results: Mapping[str, Any]) -> str:
 
 
 def _range(gains: list[Mapping[str, Any]]) -> tuple[float, float]:
-    """All seeds and zero; intervals that reach beyond are cut at the edge."""
-    values = [0.0, *(value for one in gains for value in one["gain"]["pairs"])]
+    """All seeds, all intervals, and zero."""
+    values = [0.0, *(value for one in gains for key in ("pairs", "interval") for value in one["gain"][key])]
     margin = 0.1 * (max(values) - min(values)) or 1.0
     return min(values) - margin, max(values) + margin
 
