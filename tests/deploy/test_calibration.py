@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 
 from paredown.algorithms.observers.entropy import Entropy
@@ -17,6 +18,17 @@ from paredown.spec.components import EntropyObserver, HistogramObserver, MovingA
 
 def observer():
     return MinMax(None)
+
+
+def with_weight(canonical, value):
+    """The network with one weight changed in a layer that no activation follows: nothing hides what comes of it."""
+    changed = onnx.ModelProto()
+    changed.CopyFrom(canonical)
+    weight = next(one for one in changed.graph.initializer if one.name == "conv2.weight")
+    array = onnx.numpy_helper.to_array(weight).copy()
+    array.flat[0] = value
+    weight.CopyFrom(onnx.numpy_helper.from_array(array, weight.name))
+    return changed
 
 
 KINDS = {
@@ -64,6 +76,23 @@ def test_an_image_that_is_not_finite_is_an_error_that_names_the_tensor(canonical
     with pytest.raises(DataError) as caught:
         calibrate(canonical, [images], observer)
     assert caught.value.problems[0].where == "calibration, tensor images"
+
+
+def test_one_activation_that_is_not_a_number_is_an_error_that_names_the_tensor(canonical, images):
+    spoiled = with_weight(canonical, np.nan)
+    for make in (observer, KINDS["histogram"]):
+        with pytest.raises(DataError, match="not finite") as caught:
+            calibrate(spoiled, [images], make)
+        assert caught.value.problems[0].where != "calibration, tensor images"
+
+
+def test_large_activations_whose_sum_overflows_are_finite(canonical, images):
+    steep = with_weight(canonical, np.float32(1e37))
+    ranges = calibrate(steep, [images], observer)
+    assert max(high for _, high in ranges.values()) > 1e37
+    for name, (low, high) in calibrate(steep, [images], Listening).items():
+        assert ranges[name][1] == pytest.approx(high, rel=1e-6)
+        assert min(ranges[name][0], 0.0) == pytest.approx(min(low, 0.0), rel=1e-6)
 
 
 def test_calibration_needs_images(canonical):

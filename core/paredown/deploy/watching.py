@@ -22,23 +22,29 @@ ON_IMAGES = ("AveragePool", "Conv", "GlobalAveragePool", "MaxPool")
 class OpenedNetwork:
     """A session that gives chosen tensors of the graph, on one thread.
 
-    With `only_extremes`, a tensor that is never negative is reduced to the greatest value of each channel inside the
-    graph: the runtime keeps activations in blocks of channels, in which it pools fast, and from which it would have to
-    copy every tensor that leaves the graph.
+    With `only_extremes` it gives a few values of each, the smallest and the greatest among them, which the graph finds
+    itself: a tensor that leaves the graph is copied, and reading it then costs more than many a layer. One that is
+    never negative is reduced to its channels' greatest values by pooling, because the runtime keeps activations in
+    blocks of channels, in which it pools fast.
     """
 
     def __init__(self, model: onnx.ModelProto, tensors: Sequence[str], *, only_extremes: bool = False) -> None:
         import onnxruntime
 
+        self._model = model
         self._image = model.graph.input[0].name
-        self._computed = [name for name in tensors if name != self._image]
         opened = onnx.ModelProto()
         opened.CopyFrom(model)
-        pooled = _never_negative_images(model.graph) if only_extremes else set[str]()
-        self._pooled = [name in pooled for name in self._computed]
-        self._outputs = [_greatest(opened.graph, name) if name in pooled else name for name in self._computed]
+        pooled = _never_negative_images(model.graph)
+        self._outputs: dict[str, tuple[str, ...]] = {}
+        for name in tensors:
+            if name != self._image:
+                reduced = _REDUCED[:1] if name in pooled else _REDUCED[1:]
+                self._outputs[name] = _reduce(opened.graph, name, reduced) if only_extremes else (name,)
         opened.graph.output.extend(
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in self._outputs
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+            for names in self._outputs.values()
+            for name in names
         )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -48,19 +54,35 @@ class OpenedNetwork:
         self._session = onnxruntime.InferenceSession(to_bytes(opened), options, providers=["CPUExecutionProvider"])
 
     def run(self, images: FloatArray) -> dict[str, FloatArray]:
-        """The tensors of a batch, by name; of a pooled one, its channels' greatest values and a zero."""
-        found = self._session.run(self._outputs, {self._image: images}) if self._outputs else []
+        """The tensors of a batch, by name, or of each a few values with its smallest and greatest."""
+        wanted = [name for names in self._outputs.values() for name in names]
+        found = iter(self._session.run(wanted, {self._image: images}) if wanted else [])
         values = {self._image: images}
-        for name, array, pooled in zip(self._computed, found, self._pooled, strict=True):
-            values[name] = np.append(array, np.float32(0)) if pooled else array
+        for name, outputs in self._outputs.items():
+            values[name] = self._of_tensor(name, [next(found) for _ in outputs], images)
         return values
 
+    def _of_tensor(self, name: str, found: Sequence[FloatArray], images: FloatArray) -> FloatArray:
+        if self._outputs[name] == (name,):
+            return found[0]
+        if len(found) == 1:
+            return np.append(found[0], np.float32(0))
+        if np.isfinite(found[2]):
+            return np.array(found[:2])
+        # The runtime's extremes pass over NaN, a sum does not; but a sum of finite numbers may overflow.
+        return OpenedNetwork(self._model, [name]).run(images)[name]
 
-def _greatest(graph: onnx.GraphProto, name: str) -> str:
-    """Adds a node that reduces a tensor to the greatest value of each channel; its output's name."""
-    output = f"{name}_greatest"
-    graph.node.append(helper.make_node("GlobalMaxPool", [name], [output]))
-    return output
+
+_REDUCED = ("GlobalMaxPool", "ReduceMin", "ReduceMax", "ReduceSum")
+
+
+def _reduce(graph: onnx.GraphProto, name: str, operators: Sequence[str]) -> tuple[str, ...]:
+    """Adds nodes that reduce a tensor, by pooling or to single numbers; their outputs' names."""
+    outputs = tuple(f"{name}_{operator}" for operator in operators)
+    for operator, output in zip(operators, outputs, strict=True):
+        attributes = {"keepdims": 0} if operator.startswith("Reduce") else {}
+        graph.node.append(helper.make_node(operator, [name], [output], **attributes))
+    return outputs
 
 
 def _never_negative_images(graph: onnx.GraphProto) -> set[str]:
