@@ -2,8 +2,9 @@
 
 For each network and each observer, pairs that take turns: a plain pass over drawn images in ONNX Runtime, and
 calibration over the same, both on one thread and in batches of 64, in seconds of the processor, so that other
-processes do not count. Then, in fresh processes, the peak memory of calibrating few and many images. Writes
-benchmarks/results/calibration.json; returns 1 when a bound is missed.
+processes do not count. Then, in fresh processes, the peak memory of calibrating few and many images. Resumable: every
+finished row is a file in out/bench-calibration and is not measured again. Writes benchmarks/results/calibration.json;
+returns 1 when a bound is missed.
 
 `--pairs`, `--images` and `--many` make it shorter; `--only resnet20,minmax` measures a part and writes nothing.
 """
@@ -26,10 +27,13 @@ import numpy as np
 import onnx
 from drawn_networks import mobilenet_v2, resnet20
 
+from paredown import files
 from paredown.deploy.calibrate import calibrate
 from paredown.manager import Manager
 
-RESULTS = Path(__file__).parent / "results" / "calibration.json"
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "calibration.json"
+OUT = ROOT / "out" / "bench-calibration"
 NETWORKS: dict[str, tuple[Callable[[int], onnx.ModelProto], int]] = {
     "resnet20": (resnet20, 32),
     "mobilenet_v2": (mobilenet_v2, 64),
@@ -52,7 +56,7 @@ def main() -> int:
     for network in NETWORKS:
         for observer in BOUNDS:
             if not chosen or {network, observer} & set(chosen) == set(chosen):
-                rows.append(measured(network, observer, given))
+                rows.append(_row(network, observer, given, keep=not chosen))
                 print(json.dumps({key: value for key, value in rows[-1].items() if key != "pairs"}), flush=True)
     results = {
         "versions": {name: version(name) for name in ("paredown", "onnxruntime", "onnx", "numpy")},
@@ -67,6 +71,18 @@ def main() -> int:
     return 0 if all(kept) else 1
 
 
+def _row(network: str, observer: str, given: argparse.Namespace, *, keep: bool) -> dict[str, Any]:
+    """A row as an earlier run left it, or measured now."""
+    path = OUT / f"{network}-{observer}-{given.images}-{given.pairs}-{given.many}.json"
+    if keep and path.is_file():
+        found: dict[str, Any] = files.read_json(path)
+        return found
+    row = measured(network, observer, given)
+    if keep:
+        files.write_json(path, row)
+    return row
+
+
 def measured(network: str, observer: str, given: argparse.Namespace) -> dict[str, Any]:
     """One row: the ratio of the times with its 95% interval, and the peaks of memory."""
     pairs = timed(network, observer, given.images, given.pairs)
@@ -75,6 +91,7 @@ def measured(network: str, observer: str, given: argparse.Namespace) -> dict[str
     few = max((_in_fresh_process(network, observer, FEW) for _ in range(3)), key=lambda one: one["peak_mb"])
     many = _in_fresh_process(network, observer, given.many)
     return {
+        "commit": _commit(),
         "network": network,
         "input_size": NETWORKS[network][1],
         "observer": observer,
@@ -164,6 +181,11 @@ def _batches(pool: list[np.ndarray[Any, Any]], images: int) -> Iterator[np.ndarr
 def _resident(name: str) -> int:
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return int(next(line for line in lines if line.startswith(name)).split()[1]) * 1024
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
 
 
 def _cpu() -> str:
