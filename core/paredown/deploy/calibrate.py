@@ -17,8 +17,8 @@ from paredown.errors import DataError
 if TYPE_CHECKING:
     from paredown.contracts import FloatArray
 
-PART = 32
-"""Images whose tensors are held at once where whole batches are not needed: few, so that they stay in the caches."""
+PART, PART_FOR_EXTREMES = 32, 16
+"""Images that run at once where whole batches are not needed: few, so that their tensors stay in the caches."""
 
 
 def calibrate(
@@ -124,7 +124,7 @@ def _seen(network: OpenedNetwork, batch: FloatArray, needed: set[str]) -> Iterat
     if needed == {"values"}:
         yield from (network.run(part) for part in in_order(batch, PART))
     elif needed == {"extremes"}:
-        parts = [network.run(part) for part in in_order(batch, PART)]
+        parts = [network.run(part) for part in in_order(batch, PART_FOR_EXTREMES)]
         yield {name: np.concatenate([_ends(part[name]) for part in parts]) for name in parts[0]}
     else:
         yield network.run(batch)

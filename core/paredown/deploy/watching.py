@@ -24,8 +24,8 @@ class OpenedNetwork:
 
     With `only_extremes` it gives a few values of each, the smallest and the greatest among them, which the graph finds
     itself: a tensor that leaves the graph is copied, and reading it then costs more than many a layer. One that is
-    never negative is reduced to its channels' greatest values by pooling, because the runtime keeps activations in
-    blocks of channels, in which it pools fast.
+    never negative is reduced by pooling first, because the runtime keeps activations in blocks of channels, in which it
+    pools fast.
     """
 
     def __init__(self, model: onnx.ModelProto, tensors: Sequence[str], *, only_extremes: bool = False) -> None:
@@ -35,12 +35,8 @@ class OpenedNetwork:
         self._image = model.graph.input[0].name
         opened = onnx.ModelProto()
         opened.CopyFrom(model)
-        pooled = _never_negative_images(model.graph)
-        self._outputs: dict[str, tuple[str, ...]] = {}
-        for name in tensors:
-            if name != self._image:
-                reduced = _REDUCED[:1] if name in pooled else _REDUCED[1:]
-                self._outputs[name] = _reduce(opened.graph, name, reduced) if only_extremes else (name,)
+        computed = [name for name in tensors if name != self._image]
+        self._outputs = _reduced(opened.graph, computed) if only_extremes else {name: (name,) for name in computed}
         opened.graph.output.extend(
             helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
             for names in self._outputs.values()
@@ -66,23 +62,36 @@ class OpenedNetwork:
         if self._outputs[name] == (name,):
             return found[0]
         if len(found) == 1:
-            return np.append(found[0], np.float32(0))
+            return np.array([0, found[0]], np.float32)
         if np.isfinite(found[2]):
             return np.array(found[:2])
         # The runtime's extremes pass over NaN, a sum does not; but a sum of finite numbers may overflow.
         return OpenedNetwork(self._model, [name]).run(images)[name]
 
 
-_REDUCED = ("GlobalMaxPool", "ReduceMin", "ReduceMax", "ReduceSum")
+def _reduced(graph: onnx.GraphProto, tensors: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Adds nodes that reduce tensors to numbers; for each tensor its greatest value, or smallest, greatest, and sum.
+
+    The last tensor's come first: the runtime begins with the last node that nothing reads, and with what that needs.
+    So each tensor is reduced right after it was computed, while it lies in the caches.
+    """
+    pooled = _never_negative_images(graph)
+    places = {name: index for index, node in enumerate(graph.node) for name in node.output}
+    found: dict[str, tuple[str, ...]] = {}
+    for name in sorted(tensors, key=places.__getitem__, reverse=True):
+        if name in pooled:
+            channels = _add(graph, "GlobalMaxPool", name)
+            found[name] = (_add(graph, "ReduceMax", channels, keepdims=0),)
+        else:
+            found[name] = tuple(_add(graph, one, name, keepdims=0) for one in ("ReduceMin", "ReduceMax", "ReduceSum"))
+    return found
 
 
-def _reduce(graph: onnx.GraphProto, name: str, operators: Sequence[str]) -> tuple[str, ...]:
-    """Adds nodes that reduce a tensor, by pooling or to single numbers; their outputs' names."""
-    outputs = tuple(f"{name}_{operator}" for operator in operators)
-    for operator, output in zip(operators, outputs, strict=True):
-        attributes = {"keepdims": 0} if operator.startswith("Reduce") else {}
-        graph.node.append(helper.make_node(operator, [name], [output], **attributes))
-    return outputs
+def _add(graph: onnx.GraphProto, operator: str, name: str, **attributes: int) -> str:
+    """Adds a node that reads one tensor; its output's name."""
+    output = f"{name}_{operator}"
+    graph.node.append(helper.make_node(operator, [name], [output], **attributes))
+    return output
 
 
 def _never_negative_images(graph: onnx.GraphProto) -> set[str]:
