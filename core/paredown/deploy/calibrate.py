@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,8 +48,7 @@ def calibrate(
     for batch in batches:
         if len(batch):
             images.look_at(batch)
-            for values in _seen(network, batch, needed):
-                _watch(observers, values)
+            _observe(observers, network, batch, needed)
     images.require_something()
     return {name: watcher.range() for name, watcher in observers.items()}
 
@@ -119,15 +118,16 @@ class _Images:
             )
 
 
-def _seen(network: OpenedNetwork, batch: FloatArray, needed: set[str]) -> Iterator[Mapping[str, FloatArray]]:
-    """What observers are given of one batch, in as many parts as they permit."""
+def _observe(observers: Mapping[str, Observer], network: OpenedNetwork, batch: FloatArray, needed: set[str]) -> None:
+    """Shows observers a batch, in as many parts as they permit; no part is kept while the next one runs."""
     if needed == {"values"}:
-        yield from (network.run(part) for part in in_order(batch, PART))
+        for part in in_order(batch, PART):
+            _watch(observers, network.run(part))
     elif needed == {"extremes"}:
         parts = [network.run(part) for part in in_order(batch, PART_FOR_EXTREMES)]
-        yield {name: np.concatenate([_ends(part[name]) for part in parts]) for name in parts[0]}
+        _watch(observers, {name: np.concatenate([_ends(part[name]) for part in parts]) for name in parts[0]})
     else:
-        yield network.run(batch)
+        _watch(observers, network.run(batch))
 
 
 def _ends(values: FloatArray) -> FloatArray:
