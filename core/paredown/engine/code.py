@@ -19,6 +19,7 @@ from paredown.engine.trust import Trust, require_trusted, untrusted
 from paredown.errors import ModelError, ParedownError, Problem, TrustError
 from paredown.spec.models import BuilderModel, Spec
 from paredown.spec.nearest import nearest
+from paredown.spec.trainings import trainers
 
 _INSTALLED = frozenset(("site-packages", "dist-packages"))
 """Directories of what is installed, which may lie within the spec's directory."""
@@ -34,6 +35,7 @@ def require_code(spec: Spec, backends: Sequence[str], trust: Trust) -> None:
     require_trusted(spec, backends, trust)
     if not isinstance(spec.model, BuilderModel):
         return
+    backends = [*backends, *trainers(spec, backends)]
     named = {name: reference for name, reference in spec.model.references().items() if name in backends}
     outer = [_outer(f"model.{name}", reference, trust) for name, reference in named.items()]
     if any(outer):

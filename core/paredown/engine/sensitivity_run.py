@@ -19,6 +19,7 @@ from paredown.manager import Manager
 from paredown.results import SensitivityRun
 from paredown.spec.canonical import spec_hash
 from paredown.spec.models import PruneStep, SensitivityAllocation, Spec
+from paredown.spec.trainings import trained_on, trainers
 
 _CONTENT = "content.json"
 
@@ -90,11 +91,12 @@ def run_sensitivity(
         reused=found.reused,
         notes=notes,
         provenance=provenance.gather(
-            manager.registry.backends[backend].distributions,
+            [name for one in (backend, *trainers(spec, [backend])) for name in manager.backend(one).distributions],
             bench.runtime,
             spec_hash=spec_hash(spec),
             device=spec.run.device,
             threads=provenance.thread_count(spec.run),
+            trained_on=trained_on(spec, backend),
         ),
     )
 
