@@ -32,10 +32,10 @@ def require_code(spec: Spec, backends: Sequence[str], trust: Trust) -> None:
         TrustError: Naming every function of the spec that is not trusted, or that lies in a package which is not.
         ModelError: Naming every function that is nowhere; where only running a module tells, that is left for later.
     """
+    backends = [*backends, *trainers(spec, backends)]
     require_trusted(spec, backends, trust)
     if not isinstance(spec.model, BuilderModel):
         return
-    backends = [*backends, *trainers(spec, backends)]
     named = {name: reference for name, reference in spec.model.references().items() if name in backends}
     outer = [_outer(f"model.{name}", reference, trust) for name, reference in named.items()]
     if any(outer):

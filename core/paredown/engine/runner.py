@@ -66,14 +66,15 @@ def run_one(
     Raises:
         TrustError: The spec names code that is not trusted; nothing is removed, imported or written before that.
     """
-    require_trusted(spec, [backend], trust)
+    others = trainers(spec, [backend])
+    require_trusted(spec, [backend, *others], trust)
     context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir, amp=spec.run.amp)
     bench = Workbench(manager, backend, spec, context, report, trust)
     if fresh:
         files.remove_directory(directory)
     distributions = [
         name
-        for info in map(manager.backend, (backend, *trainers(spec, [backend])))
+        for info in map(manager.backend, (backend, *others))
         for name in (*info.distributions, *info.libraries.get(bench.source.kind, ()))
     ]
     key = {

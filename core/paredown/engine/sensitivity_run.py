@@ -55,7 +55,8 @@ def run_sensitivity(
     """
     (step,) = spec.steps
     assert isinstance(step, PruneStep)
-    require_trusted(spec, [backend], trust)
+    others = trainers(spec, [backend])
+    require_trusted(spec, [backend, *others], trust)
     context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir, amp=spec.run.amp)
     bench = Workbench(manager, backend, spec, context, report, trust)
     bench.require_fit()
@@ -91,7 +92,7 @@ def run_sensitivity(
         reused=found.reused,
         notes=notes,
         provenance=provenance.gather(
-            [name for one in (backend, *trainers(spec, [backend])) for name in manager.backend(one).distributions],
+            [name for one in (backend, *others) for name in manager.backend(one).distributions],
             bench.runtime,
             spec_hash=spec_hash(spec),
             device=spec.run.device,

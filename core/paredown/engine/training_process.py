@@ -87,7 +87,7 @@ def main() -> int:
     request, report = hear()
     try:
         bench, recipe = _opened(request, report)
-        _require_equal(bench, recipe, request["shapes"], request["asked_by"])
+        require_equal(bench, recipe, request["shapes"], request["asked_by"])
         model, notes = prepared(bench, recipe)
         files.write_state(Path(request["target"]), bench.state(model))
     except ParedownError as error:
@@ -118,7 +118,7 @@ def _opened(request: dict[str, Any], report: Report) -> tuple[Workbench, Recipe]
     return bench, Recipe(source, request["weights"], training, request["title"], request["strict"])
 
 
-def _require_equal(bench: Workbench, recipe: Recipe, asked: dict[str, list[int]], backend: str) -> None:
+def require_equal(bench: Workbench, recipe: Recipe, asked: dict[str, list[int]], backend: str) -> None:
     """Refuses to train a network whose arrays are not those of the backend that asks for them."""
     own = {name: list(values.shape) for name, values in bench.state(bench.build(source=recipe.source)).items()}
     other = [name for name in {**own, **asked} if own.get(name) != asked.get(name)]

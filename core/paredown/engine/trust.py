@@ -8,7 +8,6 @@ from pathlib import Path
 
 from paredown.errors import TrustError
 from paredown.spec.models import BuilderModel, Spec
-from paredown.spec.trainings import trainers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,6 @@ def require_trusted(spec: Spec, backends: Sequence[str], trust: Trust) -> None:
     """
     if not isinstance(spec.model, BuilderModel):
         return
-    backends = [*backends, *trainers(spec, backends)]
     found = [
         untrusted(f"model.{backend}", reference, reference.partition(":")[0], trust).problems[0]
         for backend, reference in spec.model.references().items()
