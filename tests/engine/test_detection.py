@@ -14,7 +14,7 @@ from helpers import PRUNE
 from paredown.engine.run_files import read_pictures
 from paredown.files import read_json
 
-SIZE = 64
+SIZE = 32
 WEIGHTS = "weights-baseline.safetensors"
 TRAIN = {"epochs": 1, "batch_size": 16, "optimizer": {"kind": "adamw", "lr": 0.002}}
 DISTILL: dict[str, Any] = {
@@ -40,8 +40,9 @@ def spec_of(task: str) -> dict[str, Any]:
         "data": {
             "kind": "digit_scenes",
             "target": task,
+            "size": SIZE,
             "objects": [1, 2],
-            "count": {"train": 32, "validation": 16, "test": 16},
+            "count": {"train": 32, "validation": 8, "test": 8},
         },
         "model": {
             "kind": "zoo",

@@ -27,7 +27,7 @@ def test_a_network_of_other_arrays_is_refused_before_it_is_trained():
         require_equal(bench, recipe, {"fc.weight": [3, 2], "fc.bias": [2]}, "paddle")
     (problem,) = caught.value.problems
     assert problem.what == "`torch` cannot train the baseline of `paddle`: they build different networks"
-    assert problem.value == "2 arrays differ, such as `fc.weight` and `fc.bias`"
+    assert problem.value == "2 arrays differ, such as `fc.weight`, `fc.bias`"
 
 
 def test_images_of_a_callers_loader_go_to_no_other_process():

@@ -45,7 +45,7 @@ def train_elsewhere(bench: Workbench, trainer: str, recipe: Recipe) -> tuple[Mod
 
         def on_event(event: dict[str, Any]) -> None:
             if event["event"] not in ("result", "error"):
-                bench.report(**event)
+                bench.report(event["event"], **{name: value for name, value in event.items() if name != "event"})
 
         process = start("paredown.engine.training_process", bench.spec.run)
         last = converse(process, request, on_event)
