@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := out
 
-.PHONY: demo test check format setup zoo bench-slice bench-pruning bench-cutting bench-quantization bench-calibration bench-distillation bench-loading agreement matrix clean
+.PHONY: demo test check format setup zoo bench-slice bench-pruning bench-cutting bench-quantization bench-calibration bench-distillation bench-loading bench-tasks agreement matrix clean
 
 demo: setup
 	@$(BIN)/paredown compare examples/quickstart.yaml --out $(OUT)/quickstart
@@ -51,6 +51,9 @@ bench-distillation: setup
 
 bench-loading: setup
 	@$(BIN)/python benchmarks/loading.py
+
+bench-tasks: setup
+	@$(BIN)/python benchmarks/tasks/run.py
 
 agreement: setup
 	@$(BIN)/python -m pytest -n 0 -m "" tests/agreement/test_at_224.py tests/matrix/test_quantized.py

@@ -70,7 +70,10 @@ class StepRecord(Frozen):
 
 
 class Provenance(Frozen):
-    """What a result came from: versions, machine, spec, seed."""
+    """What a result came from: versions, machine, spec, and the backend that trained the baseline.
+
+    `trained_on` is None where the baseline was given, and in results that were written before it was said.
+    """
 
     versions: dict[str, str]
     python: str
@@ -79,6 +82,7 @@ class Provenance(Frozen):
     spec_hash: str
     device: str
     threads: int
+    trained_on: str | None = None
 
 
 class RunResult(Frozen):

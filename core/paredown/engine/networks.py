@@ -21,8 +21,9 @@ from paredown.contracts import Array, Images, Model, ModelSource, State
 from paredown.engine.given_weights import given_weights, head
 from paredown.engine.provenance import thread_count, versions
 from paredown.engine.training import on_labels, plan_training, train
+from paredown.engine.training_process import train_elsewhere
 from paredown.engine.workbench import Workbench
-from paredown.errors import ArtifactError, WeightsError
+from paredown.errors import ArtifactError, UnsupportedError, WeightsError
 from paredown.spec.models import BaselineConfig
 from paredown.spec.networks import BUILT
 
@@ -51,10 +52,14 @@ class Recipe:
 def prepared(bench: Workbench, recipe: Recipe) -> tuple[Model, tuple[str, ...]]:
     """The network with its final weights, and notes for the reader (a head that was initialised anew).
 
-    A trained one is kept in the cache by all that its weights depend on, and taken from there the next time.
+    A trained one is kept in the cache by all that its weights depend on, and taken from there the next time. Where
+    `train_on` names another backend, that one trains it, in a process of its own.
     """
-    model, notes = initialised(bench, recipe)
     training = recipe.training
+    if training is not None and training.epochs and training.train_on not in (None, bench.backend):
+        require_shareable(bench, recipe)
+        return train_elsewhere(bench, str(training.train_on), recipe)
+    model, notes = initialised(bench, recipe)
     if training is None or training.epochs == 0:
         return model, notes
     cached = (
@@ -69,6 +74,23 @@ def prepared(bench: Workbench, recipe: Recipe) -> tuple[Model, tuple[str, ...]]:
     if bench.repeatable:
         _keep(bench, model, cached, recipe.title)
     return model, notes
+
+
+def require_shareable(bench: Workbench, recipe: Recipe) -> None:
+    """Refuses to let another backend train on images that only the caller's loader gives.
+
+    Raises:
+        UnsupportedError: The images follow from no spec.
+    """
+    training = recipe.training
+    if training is not None and training.train_on not in (None, bench.backend) and not bench.repeatable:
+        raise UnsupportedError(
+            f"the {recipe.title} cannot be trained on another backend: a loader's images stay in its process",
+            where="train_on",
+            value=str(training.train_on),
+            expected=f"`{bench.backend}`, or no `train_on`",
+            remedy="leave `train_on` out",
+        )
 
 
 def initialised(bench: Workbench, recipe: Recipe) -> tuple[Model, tuple[str, ...]]:
@@ -135,7 +157,7 @@ def _content_key(bench: Workbench, state: State, source: ModelSource, training: 
         "backend": bench.backend,
         "source": [source.name, source.num_classes, source.in_channels, *source.input_size],
         "code": [source.kind, source.content],
-        "baseline": training.model_dump(mode="json"),
+        "baseline": training.model_dump(mode="json", exclude={"train_on"}),
         "loss": bench.label_loss,
         "seed": bench.context.seed,
         "device": bench.context.device,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paredown.deploy import runtimes
-from paredown.errors import BackendMissing, ComponentMissing, UnsupportedError
+from paredown.errors import BackendMissing, ComponentMissing, SpecError, UnsupportedError
 from paredown.manager import Manager
 from paredown.registry import not_installed
 from paredown.spec.base import Frozen
@@ -23,6 +23,7 @@ from paredown.spec.models import (
 )
 from paredown.spec.nearest import listed
 from paredown.spec.teachers import ZooTeacher, is_trained
+from paredown.spec.trainings import trainers
 from paredown.spec.weights_checks import FOREIGN
 from paredown.spec.widths import misfit
 
@@ -31,6 +32,8 @@ _GIVEN = tuple(hook for hook in _ALWAYS if hook != "load_model")
 """What is asked where the network is the caller's, and no zoo builds it."""
 
 _TRAINING = "distill"
+_TRAINER = ("load_model", "save", "restore", _TRAINING)
+"""What is asked of a backend that trains a network for others."""
 
 
 def require_able(manager: Manager, spec: Spec, backend: str) -> None:
@@ -61,7 +64,23 @@ def problems(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
         for loss in losses(manager, spec)
         if not manager.registry.has_implementation("distill_loss", loss, backend)
     ]
+    found += [problem for trainer in trainers(spec, [backend]) for problem in _of_trainer(manager, spec, trainer)]
     return tuple(dict.fromkeys(found))
+
+
+def _of_trainer(manager: Manager, spec: Spec, trainer: str) -> Iterator[str]:
+    """What keeps another backend from training a network for this one."""
+    try:
+        manager.require_backend(trainer)
+    except (BackendMissing, SpecError) as error:
+        yield f"`train_on: {trainer}`: {error.problems[0].what}: {error.problems[0].remedy}"
+        return
+    found = [f"nothing implements `{hook}`" for hook in _TRAINER if not who_answers(manager, hook, trainer)]
+    found += [*_of_own(manager, spec, trainer), *_of_precision(manager, spec, trainer)]
+    on_labels = manager.registry.label_loss(spec.task.kind)
+    if not manager.registry.has_implementation("distill_loss", on_labels, trainer):
+        found.append(f"the loss `{on_labels}` has no implementation")
+    yield from (f"`train_on: {trainer}`: {problem}" for problem in found)
 
 
 def _of_network(manager: Manager, network: ZooModel | ZooTeacher, backend: str) -> Iterator[str]:

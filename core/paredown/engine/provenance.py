@@ -33,8 +33,16 @@ def thread_count(run: RunConfig) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def gather(distributions: Iterable[str], runtime: Runtime, *, spec_hash: str, device: str, threads: int) -> Provenance:
-    """The provenance of a run on this machine."""
+def gather(
+    distributions: Iterable[str],
+    runtime: Runtime,
+    *,
+    spec_hash: str,
+    device: str,
+    threads: int,
+    trained_on: str | None = None,
+) -> Provenance:
+    """The provenance of a run on this machine; `trained_on` is the backend that trained the baseline."""
     return Provenance(
         versions={**versions([*OURS, *distributions]), **runtime.versions()},
         python=platform.python_version(),
@@ -43,6 +51,7 @@ def gather(distributions: Iterable[str], runtime: Runtime, *, spec_hash: str, de
         spec_hash=spec_hash,
         device=device,
         threads=threads,
+        trained_on=trained_on,
     )
 
 

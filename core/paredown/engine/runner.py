@@ -33,6 +33,7 @@ from paredown.results import RunResult, StepRecord
 from paredown.spec.base import Frozen
 from paredown.spec.canonical import spec_hash
 from paredown.spec.models import DistillStep, QuantizeStep, Spec
+from paredown.spec.trainings import trained_on, trainers
 
 _BASELINE_WEIGHTS = "weights-baseline.safetensors"
 
@@ -65,13 +66,17 @@ def run_one(
     Raises:
         TrustError: The spec names code that is not trusted; nothing is removed, imported or written before that.
     """
-    require_trusted(spec, [backend], trust)
+    others = trainers(spec, [backend])
+    require_trusted(spec, [backend, *others], trust)
     context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir, amp=spec.run.amp)
     bench = Workbench(manager, backend, spec, context, report, trust)
     if fresh:
         files.remove_directory(directory)
-    info = manager.registry.backends[backend]
-    distributions = [*info.distributions, *info.libraries.get(bench.source.kind, ())]
+    distributions = [
+        name
+        for info in map(manager.backend, (backend, *others))
+        for name in (*info.distributions, *info.libraries.get(bench.source.kind, ()))
+    ]
     key = {
         "spec": work_hash(spec),
         "backend": backend,
@@ -243,6 +248,7 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
         files.write_json(journal.directory / PICTURES, pictures.model_dump(mode="json"))
     delivered = next(one for one in deployment.candidates if one.delivered)
     spec = bench.spec
+    involved = map(bench.manager.backend, (bench.backend, *trainers(spec, [bench.backend])))
     return RunResult(
         backend=bench.backend,
         seed=bench.context.seed,
@@ -257,11 +263,12 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
         notes=journal.notes,
         pictures=None if pictures is None else PICTURES,
         provenance=provenance.gather(
-            bench.manager.registry.backends[bench.backend].distributions,
+            [name for info in involved for name in info.distributions],
             bench.runtime,
             spec_hash=spec_hash(spec),
             device=spec.run.device,
             threads=provenance.thread_count(spec.run),
+            trained_on=None if isinstance(bench, GivenWorkbench) else trained_on(spec, bench.backend),
         ),
     )
 

@@ -49,12 +49,24 @@ def render(comparison: Comparison, sections: list[tuple[str, str]], shown: Galle
             noises=_noises(comparison),
             noise_explained=EXPLAINED,
             describe=describe,
+            baselines=_baselines(comparison),
             galleries=shown,
             pictures_explained=PICTURES_EXPLAINED,
             sections=sections,
         )
     )
     return page
+
+
+def _baselines(comparison: Comparison) -> str:
+    """Where the baselines of several backends come from."""
+    training = comparison.spec.get("baseline") or {}
+    trainers = {run.provenance.trained_on for run in comparison.runs}
+    if training.get("train_on") in trainers and len(trainers) == 1:
+        return f"All backends start from one baseline, which {training['train_on']} trained."
+    if trainers == {None}:
+        return ""
+    return "Each backend trains a baseline of its own, and every decision follows the weights that it is made on."
 
 
 def environment() -> Environment:

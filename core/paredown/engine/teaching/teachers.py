@@ -11,7 +11,7 @@ import numpy as np
 
 from paredown.algorithms.outputs import first
 from paredown.contracts import FloatArray, Model, ModelSource, State
-from paredown.engine.networks import Recipe, digest, initialised, prepared
+from paredown.engine.networks import Recipe, digest, initialised, prepared, require_shareable
 from paredown.engine.provenance import versions
 from paredown.engine.teaching.finished import load_finished
 from paredown.engine.teaching.onnx_file import OnnxFile
@@ -88,7 +88,9 @@ def check_teacher(bench: Workbench, config: TeacherConfig, place: str) -> Teache
         model = bench.build()
         return Teacher("baseline", _evaluated(bench, model), model)
     if isinstance(config, ZooTeacher):
-        model, notes = initialised(bench, _recipe(bench, config))
+        recipe = _recipe(bench, config)
+        require_shareable(bench, recipe)
+        model, notes = initialised(bench, recipe)
         random = () if is_trained(config) else notes
         return Teacher(_title(config), _evaluated(bench, model), model, random=random)
     return _loaded(bench, config, place)

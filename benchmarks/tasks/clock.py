@@ -1,0 +1,48 @@
+"""How long each stage of each run took, kept beside the runs, so that an interrupted benchmark forgets nothing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from paredown import files
+from paredown.errors import ParedownError
+
+_KNOWN = "taken from the cache"
+
+
+class Clock:
+    """A listener of runs. A stage is known by its event; a baseline that came from the cache is not a training."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.seconds: dict[str, dict[str, float]] = files.read_json(path) if path.is_file() else {}
+        self._stage, self._began, self._is_known = "", 0.0, False
+
+    def start(self, backend: str, seed: int) -> None:  # noqa: ARG002 - one signature
+        """A run begins."""
+        print(f"{backend} ...", flush=True)
+        self._stage, self._began = "start", time.monotonic()
+
+    def event(self, backend: str, seed: int, event: dict[str, Any]) -> None:  # noqa: ARG002 - one signature
+        """A worker's event."""
+        if event["event"] == "stage":
+            self._end(backend)
+            self._stage, self._began = event["text"], time.monotonic()
+            print(f"{backend}: {self._stage}", flush=True)
+        elif event["event"] == "note" and event["text"].endswith(_KNOWN):
+            self._is_known = True
+
+    def finish(self, backend: str, seed: int, error: ParedownError | None) -> None:  # noqa: ARG002 - one signature
+        """A run ended; what failed did not take its time to the end."""
+        if error is None and self._stage != "start":
+            self._end(backend)
+        self._is_known = False
+
+    def _end(self, backend: str) -> None:
+        """Keeps the time of the stage that was on."""
+        stage = "known baseline" if self._stage == "baseline" and self._is_known else self._stage
+        self._is_known = False
+        self.seconds.setdefault(backend, {})[stage] = round(time.monotonic() - self._began, 1)
+        files.write_json(self._path, self.seconds)
