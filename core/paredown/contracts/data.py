@@ -71,6 +71,42 @@ class Task(Protocol):
         ...
 
 
+class MetricTally(Protocol):
+    """Metrics that are counted batch by batch, so that no split's outputs are held as a whole."""
+
+    def update(self, outputs: Outputs, labels: Array) -> None:
+        """Counts a batch; neither argument is changed."""
+        ...
+
+    def compute(self) -> dict[str, float]:
+        """The metrics of all batches, as `Task.metrics` of them joined."""
+        ...
+
+
+class AgreementTally(Protocol):
+    """The agreement of two networks, counted batch by batch."""
+
+    def update(self, outputs: Outputs, reference: Outputs) -> None:
+        """Counts a batch of both; neither argument is changed."""
+        ...
+
+    def compute(self) -> float:
+        """The agreement over all batches, as `Task.agreement` of them joined."""
+        ...
+
+
+class TallyingTask(Task, Protocol):
+    """A task that counts batch by batch; of another one core keeps all outputs of a split until the last."""
+
+    def metric_tally(self) -> MetricTally:
+        """A new count of the metrics."""
+        ...
+
+    def agreement_tally(self) -> AgreementTally:
+        """A new count of the agreement."""
+        ...
+
+
 class PlacedTask(Task, Protocol):
     """A task whose predictions are places in the images, and which has to know their size."""
 
