@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from paredown import files
+from paredown.algorithms.batches import evaluation_batch
 from paredown.contracts import Outputs, Runtime, Task
 from paredown.deploy.verify import run_batches
 from paredown.engine.code import require_code
@@ -130,7 +131,8 @@ def agreements(
     runtime: Runtime = manager.registry.implementation("runtime", spec.deploy.runtime.kind)(spec.deploy.runtime)
 
     def answers(run: RunResult) -> Iterator[Outputs]:
-        return run_batches(runtime, run_directory(out, run.backend, run.seed) / run.delivered, data.test[0])
+        path, images = run_directory(out, run.backend, run.seed) / run.delivered, data.test[0]
+        return run_batches(runtime, path, images, batch_size=evaluation_batch(images))
 
     return tuple(
         Agreement(

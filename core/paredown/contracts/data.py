@@ -33,9 +33,9 @@ class DataSplits:
     """A dataset, split once. Images are normalised, and may be no array but what gives arrays (`Images`).
 
     Labels are one array with the images along its first axis; the rest of its shape is the task's: int64 [images] for
-    classification, int64 [images, classes] of 0 and 1 for several classes an image, int64 [images, height, width] for
-    semantic segmentation, 255 where a pixel does not count, and for objects in images the structured arrays [images] of
-    `paredown.algorithms.objects`.
+    classification, int64 [images, classes] of 0 and 1 for several classes an image, int64 or uint8 [images, height,
+    width] for semantic segmentation, 255 where a pixel does not count, and for objects in images the structured arrays
+    [images] of `paredown.algorithms.objects`. Losses and tasks are given int64 in place of uint8, batch by batch.
     """
 
     name: str

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from paredown import files
+from paredown.algorithms.batches import evaluation_batch
 from paredown.engine.built import Quantized
 from paredown.engine.stepping import StepInput
 from paredown.engine.tallies import metrics_of
-from paredown.engine.workbench import EVALUATION_BATCH, Workbench
+from paredown.engine.workbench import Workbench
 
 REASON = "left in float so that the metric holds (keep_best_effort)"
 
@@ -94,5 +95,5 @@ def _measure(bench: Workbench, graph: Any, quantized: Quantized) -> tuple[float,
         path = Path(scratch) / "try.onnx"
         files.write_bytes(path, content)
         images, labels = bench.split("validation")
-        answers = run_batches(bench.runtime, path, images, batch_size=EVALUATION_BATCH)
+        answers = run_batches(bench.runtime, path, images, batch_size=evaluation_batch(images))
         return metrics_of(bench.task, answers, labels)[bench.task.primary], len(content)

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from paredown.algorithms.batches import evaluation_batch
 from paredown.contracts import Model, Runtime
 from paredown.deploy.measure import Latency, measure_latency, peak_memory_mb
 from paredown.engine import choosing, native_files, onnx_files
 from paredown.engine.built import Built, Quantized, QuantizedByRuntime
 from paredown.engine.pictures import MOST, take_pictures
 from paredown.engine.tallies import metrics_of
-from paredown.engine.workbench import EVALUATION_BATCH, Workbench
+from paredown.engine.workbench import Workbench
 from paredown.results import Candidate, Figures, Pictures
 
 
@@ -98,7 +99,7 @@ def _figures(bench: Workbench, runtime: Runtime, built: Built, latency: Latency,
 
     path = directory / built.file
     images, labels = bench.split("validation")
-    answers = run_batches(runtime, path, images, batch_size=EVALUATION_BATCH)
+    answers = run_batches(runtime, path, images, batch_size=evaluation_batch(images))
     return {
         "metrics": built.tested.metrics,
         "validation": metrics_of(bench.task, answers, labels),

@@ -257,7 +257,7 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
         notes=journal.notes,
         pictures=None if pictures is None else PICTURES,
         provenance=provenance.gather(
-            bench.manager.registry.backends[bench.backend].distributions,
+            provenance.distributions(bench.manager.backend(bench.backend), spec),
             bench.runtime,
             spec_hash=spec_hash(spec),
             device=spec.run.device,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from paredown.algorithms.batches import batch_labels
 from paredown.algorithms.outputs import concatenated
 from paredown.contracts import AgreementTally, Array, MetricTally, Outputs, Task
 
@@ -35,7 +36,7 @@ def metrics_of(task: Task, answers: Iterable[Outputs], labels: Array) -> dict[st
     tally, start = metric_tally(task), 0
     for outputs in answers:
         count = batch_size(outputs)
-        tally.update(outputs, labels[start : start + count])
+        tally.update(outputs, batch_labels(labels[start : start + count]))
         start += count
     return tally.compute()
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from paredown.algorithms.batches import batch_labels, evaluation_batch
 from paredown.contracts import Model, Outputs
 from paredown.engine.pictures import shown_part
 from paredown.engine.tallies import agreement_tally, batch_size, metric_tally
-from paredown.engine.workbench import EVALUATION_BATCH, Workbench
+from paredown.engine.workbench import Workbench
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,17 @@ def answer_beside(bench: Workbench, path: Path, model: Model, *, is_exact: bool)
     """
     from paredown.deploy.verify import OutputDifference, run_batches
 
-    labels, start = bench.split("test")[1], 0
+    images, labels = bench.split("test")
+    start = 0
     own, other, agreement = metric_tally(bench.task), metric_tally(bench.task), agreement_tally(bench.task)
     difference = OutputDifference(path)
     shown: list[Outputs] = []
     # Batches as in the framework: a range that is taken at run time is that of a batch.
-    answers = run_batches(bench.runtime, path, bench.split("test")[0], batch_size=EVALUATION_BATCH)
+    answers = run_batches(bench.runtime, path, images, batch_size=evaluation_batch(images))
     for found, expected in zip(answers, bench.answers(model, "test"), strict=True):
         if is_exact:
             difference.update(found, expected)
-        part = labels[start : start + batch_size(found)]
+        part = batch_labels(labels[start : start + batch_size(found)])
         own.update(found, part)
         other.update(expected, part)
         agreement.update(found, expected)

@@ -40,8 +40,6 @@ from paredown.manager import Manager
 from paredown.plan import MaskPlan, PrunePlan
 from paredown.spec.models import AugmentConfig, Spec
 
-EVALUATION_BATCH = 128
-
 Report = Callable[..., None]
 """Takes the name of an event (`stage`, `epoch`, `note`) and its fields."""
 
@@ -261,7 +259,8 @@ class Workbench:
         Raises:
             ModelError: It answers with NaN or infinity.
         """
-        for batch in batches.in_order(self.split(split)[0], EVALUATION_BATCH):
+        images, _ = self.split(split)
+        for batch in batches.in_order(images, batches.evaluation_batch(images)):
             outputs = self.manager.evaluate(self.backend, model, batch)
             if (found := fault(outputs)) is not None:
                 raise ModelError(
