@@ -30,17 +30,9 @@ def average_precision(found: Sequence[Detections], labels: Array) -> tuple[float
     Raises:
         ComponentMissing: pycocotools is not installed.
     """
-    _require_pycocotools("detection")
-    detected = [
-        _row(image, label, score=float(score), **_rectangle(box))
-        for image, one in enumerate(found)
-        for box, label, score in zip(one.boxes, one.classes, one.scores, strict=True)
-    ]
-    objects = [
-        _row(image, labels["classes"][image, place], iscrowd=int(crowd), **_rectangle(labels["boxes"][image, place]))
-        for image, place, crowd in _objects(labels)
-    ]
-    return _measured("bbox", [{"id": image} for image in range(len(labels))], objects, detected)
+    measured = BoxPrecision()
+    measured.add(found, labels)
+    return measured.compute()
 
 
 def mask_average_precision(found: Iterable[Instances], labels: Array) -> tuple[float, float]:
@@ -53,19 +45,77 @@ def mask_average_precision(found: Iterable[Instances], labels: Array) -> tuple[f
     Raises:
         ComponentMissing: pycocotools is not installed.
     """
-    _require_pycocotools("instance_segmentation")
-    detected = [
-        _row(image, label, score=float(score), **_region(mask))
-        for image, one in enumerate(found)
-        for mask, label, score in zip(one.masks, one.detections.classes, one.detections.scores, strict=True)
-    ]
-    objects = [
-        _row(image, labels["classes"][image, place], iscrowd=int(crowd), **_region(labels["masks"][image, place] != 0))
-        for image, place, crowd in _objects(labels)
-    ]
-    height, width = labels["masks"].shape[2:]
-    images = [{"id": image, "height": height, "width": width} for image in range(len(labels))]
-    return _measured("segm", images, objects, detected)
+    measured = MaskPrecision()
+    measured.add(found, labels)
+    return measured.compute()
+
+
+class BoxPrecision:
+    """`average_precision` batch by batch: what is kept are boxes."""
+
+    def __init__(self) -> None:
+        """Begins with no image.
+
+        Raises:
+            ComponentMissing: pycocotools is not installed.
+        """
+        _require_pycocotools("detection")
+        self._images: list[dict[str, int]] = []
+        self._objects: list[Row] = []
+        self._detected: list[Row] = []
+
+    def add(self, found: Iterable[Detections], labels: Array) -> None:
+        """Keeps the detections and the objects of further images."""
+        start = len(self._images)
+        self._images += [{"id": start + image} for image in range(len(labels))]
+        self._detected += [
+            _row(image, label, score=float(score), **_rectangle(box))
+            for image, one in enumerate(found, start)
+            for box, label, score in zip(one.boxes, one.classes, one.scores, strict=True)
+        ]
+        boxes, classes = labels["boxes"], labels["classes"]
+        self._objects += [
+            _row(start + image, classes[image, place], iscrowd=int(crowd), **_rectangle(boxes[image, place]))
+            for image, place, crowd in _objects(labels)
+        ]
+
+    def compute(self) -> tuple[float, float]:
+        """As `average_precision` of all images."""
+        return _measured("bbox", self._images, self._objects, self._detected)
+
+
+class MaskPrecision:
+    """`mask_average_precision` batch by batch: what is kept are run lengths."""
+
+    def __init__(self) -> None:
+        """Begins with no image.
+
+        Raises:
+            ComponentMissing: pycocotools is not installed.
+        """
+        _require_pycocotools("instance_segmentation")
+        self._images: list[dict[str, int]] = []
+        self._objects: list[Row] = []
+        self._detected: list[Row] = []
+
+    def add(self, found: Iterable[Instances], labels: Array) -> None:
+        """Keeps the objects that were found, asked for one image after the other, and those of the labels."""
+        start, masks, classes = len(self._images), labels["masks"], labels["classes"]
+        height, width = masks.shape[2:]
+        self._images += [{"id": start + image, "height": height, "width": width} for image in range(len(labels))]
+        self._detected += [
+            _row(image, label, score=float(score), **_region(mask))
+            for image, one in enumerate(found, start)
+            for mask, label, score in zip(one.masks, one.detections.classes, one.detections.scores, strict=True)
+        ]
+        self._objects += [
+            _row(start + image, classes[image, place], iscrowd=int(crowd), **_region(masks[image, place] != 0))
+            for image, place, crowd in _objects(labels)
+        ]
+
+    def compute(self) -> tuple[float, float]:
+        """As `mask_average_precision` of all images."""
+        return _measured("segm", self._images, self._objects, self._detected)
 
 
 def _require_pycocotools(task: str) -> None:

@@ -263,7 +263,7 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
         notes=journal.notes,
         pictures=None if pictures is None else PICTURES,
         provenance=provenance.gather(
-            [name for info in involved for name in info.distributions],
+            [name for info in involved for name in provenance.distributions(info, spec)],
             bench.runtime,
             spec_hash=spec_hash(spec),
             device=spec.run.device,

@@ -92,7 +92,7 @@ def run_sensitivity(
         reused=found.reused,
         notes=notes,
         provenance=provenance.gather(
-            [name for one in (backend, *others) for name in manager.backend(one).distributions],
+            [name for one in (backend, *others) for name in provenance.distributions(manager.backend(one), spec)],
             bench.runtime,
             spec_hash=spec_hash(spec),
             device=spec.run.device,
@@ -104,7 +104,7 @@ def run_sensitivity(
 
 def _keep_only(bench: Workbench, directory: Path, state: State, *, fresh: bool) -> None:
     """Removes from a directory what was made of other weights or by other versions."""
-    distributions = bench.manager.registry.backends[bench.backend].distributions
+    distributions = provenance.distributions(bench.manager.backend(bench.backend), bench.spec)
     content = {
         "network": bench.source.name,
         "code": bench.source.content,

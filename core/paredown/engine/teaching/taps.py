@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from paredown.algorithms.initialization import draw
-from paredown.contracts import Array
+from paredown.contracts import Array, Outputs
+from paredown.engine.tasks import loss_for_images
 from paredown.engine.workbench import Workbench
 from paredown.errors import ModelError, ParedownError
 from paredown.plan import PlannedLoss, PlannedTap
@@ -25,10 +26,14 @@ _SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The shapes of what student and teacher give, layer by layer."""
+    """The shapes of what student and teacher give, layer by layer.
+
+    `answers` are the teacher's outputs for two images, where a loss is guided by them.
+    """
 
     student: Shapes
     teacher: Shapes
+    answers: Outputs | None = None
 
 
 def tapped(losses: Sequence[ComponentConfig]) -> Iterator[tuple[int, tuple[TapPair, ...]]]:
@@ -87,8 +92,12 @@ def require_comparable(bench: Workbench, losses: Sequence[PlannedLoss], networks
         student = [_drawn(_projected(networks.student[tap.student], tap)) for tap in loss.taps]
         teacher = [_drawn(networks.teacher[tap.teacher]) for tap in loss.taps]
         where = f"{place}.losses[{index}]"
+        taught = (teacher, networks.answers) if loss.guided else teacher
+        reference = registry.implementation("distill_loss", loss.kind)
+        if loss.guided:
+            reference = loss_for_images(reference, bench.input_shape)
         try:
-            registry.implementation("distill_loss", loss.kind)(student, teacher, np.arange(2), loss.options)
+            reference(student, taught, np.arange(2), loss.options)
         except ParedownError as error:
             cause = error.problems[0]
             raise _incomparable(cause.what, where, student, teacher, cause.remedy) from error
