@@ -14,6 +14,7 @@ from paredown.algorithms.losses import box_imitation
 from paredown.contracts import Array, FloatArray, Model, RunContext
 from paredown.engine.stepping import StepInput
 from paredown.engine.steps import perform
+from paredown.engine.teaching.preparing import require_lessons
 from paredown.engine.workbench import Workbench
 from paredown.manager import Manager
 from paredown.spec.loader import load_spec
@@ -58,6 +59,7 @@ def first_loss(backend: str, watched: Watched, directory: Path) -> tuple[float, 
     manager = Manager.discover()
     context = RunContext(seed=0, device="cpu", base_dir=directory)
     bench = Workbench(manager, backend, load_spec(SPEC | {"backends": [backend]}, manager.registry), context)
+    require_lessons(bench)
     whole, other = (draw(bench.state(bench.build()), seed) for seed in (0, 1))
     student = bench.build(state=other)
     (_, epoch), images = bench.epochs(8, 1), bench.split("train")[0]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from paredown.algorithms.detection import Instances, decode_instances, shared_instances
-from paredown.contracts import Array, Outputs
+from paredown.contracts import Array, Drawing, Outputs
 from paredown_vision.average_precision import MaskPrecision
 from paredown_vision.config import InstanceSegmentationConfig
 from paredown_vision.detection import SURE, known_size
+from paredown_vision.drawing import draw_instances, draw_objects
 from paredown_vision.tallies import Share, metrics_of, share_of
 
 
@@ -57,9 +58,19 @@ class InstanceSegmentation:
         """Counts `agreement` batch by batch."""
         return Share(self._alike)
 
+    def drawings(self, outputs: Outputs) -> list[Drawing]:
+        """Of each image the objects with a score of at least 0.3, with their masks."""
+        return [draw_instances(one) for one in self._sure(outputs)]
+
+    def true_drawings(self, labels: Array) -> list[Drawing]:
+        """Of each image its objects, crowds among them; labels are records of `paredown.algorithms.objects`."""
+        return [draw_objects(one) for one in labels]
+
+    def _sure(self, outputs: Outputs) -> Iterator[Instances]:
+        return self._decoded(outputs, max(SURE, self.config.least_score))
+
     def _alike(self, outputs: Outputs, reference: Outputs) -> tuple[int, int]:
-        least_score = max(SURE, self.config.least_score)
-        return shared_instances(self._decoded(outputs, least_score), self._decoded(reference, least_score))
+        return shared_instances(self._sure(outputs), self._sure(reference))
 
     def _decoded(self, outputs: Outputs, least_score: float) -> Iterator[Instances]:
         return decode_instances(

@@ -9,6 +9,8 @@ from paredown_paddle.framework import paddle
 from paredown_paddle.taps import captured
 
 
+# What Paddle says of each BatchNorm that trains.
+@pytest.mark.filterwarnings("ignore:When training, we now always track global mean:UserWarning")
 def test_the_loop_gives_the_loss_what_the_teacher_detects(tmp_path):
     def watched(model, images, training):
         (model.train if training else model.eval)()
