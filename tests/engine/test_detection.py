@@ -79,7 +79,7 @@ def test_the_cut_network_is_smaller_and_its_file_finds_what_it_finds(finished, c
     _, result, _ = finished[case]
     fp32, int8 = result.candidates
     assert fp32.agreement >= 0.999
-    assert int8.macs < 0.8 * result.baseline.macs
+    assert int8.macs < 0.9 * result.baseline.macs
     assert int8.weight_bytes < 0.4 * fp32.weight_bytes
 
 
