@@ -14,7 +14,7 @@ Found = Mapping[str, tuple[Comparison, Mapping[str, Mapping[str, float]]]]
 """By task, its runs, and the seconds of their stages by backend."""
 
 _BEFORE = ("baseline", "known baseline")
-_OF_A_RUN = ("spec_hash", "trained_on")
+_OF_A_RUN = ("spec_hash", "trained_on", "baseline_digest")
 
 
 def summarise(found: Found) -> dict[str, Any]:
