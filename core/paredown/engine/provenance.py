@@ -45,7 +45,7 @@ def gather(
     spec_hash: str,
     device: str,
     threads: int,
-    baseline_digest: str,
+    baseline_digest: str | None = None,
     trained_on: str | None = None,
 ) -> Provenance:
     """The provenance of a run on this machine.
