@@ -24,7 +24,7 @@ import figure
 import report
 from clock import Clock
 from subject import IS_SHORT, OUT, ROOT, SUBJECTS
-from summary import summarise
+from summary import code_of_now, summarise
 
 import paredown
 from paredown import files
@@ -33,7 +33,7 @@ from paredown.results import Comparison
 
 RESULTS = OUT if IS_SHORT else ROOT / "benchmarks" / "results"
 PICTURE = (OUT if IS_SHORT else ROOT / "docs" / "images") / "bench-tasks.svg"
-_COMPARISON, _SECONDS = "compare.json", "seconds.json"
+_COMPARISON, _SECONDS, _CODE, _FAILED = "compare.json", "seconds.json", "code.json", "failed.json"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,13 +45,23 @@ def main(arguments: Sequence[str]) -> int:
     os.environ["PAREDOWN_CACHE"] = str(OUT / "cache")  # so that the seconds of a baseline are those of its training
     for task in () if given.so_far else given.only or SUBJECTS:
         print(f"== {task}", flush=True)
-        try:
-            paredown.compare(SUBJECTS[task].spec(), out=OUT / task, listener=Clock(OUT / task / _SECONDS))
-        except ParedownError as error:  # the other tasks are shown all the same
-            print(error, flush=True)
+        _run(task)
     results = _write()
     print(report.render(results))
     return 0 if results["complete"] and all(verdict == "kept" for verdict in results["bounds"].values()) else 1
+
+
+def _run(task: str) -> None:
+    """Runs one task; one that fails is remembered, for what an earlier run left there is not its result."""
+    out = OUT / task
+    try:
+        clock = Clock(out / _SECONDS, out / _CODE, code_of_now())
+        paredown.compare(SUBJECTS[task].spec(), out=out, listener=clock)
+    except ParedownError as error:  # the other tasks are shown all the same
+        print(error, flush=True)
+        files.write_json(out / _FAILED, [error.to_dict()])
+    else:
+        (out / _FAILED).unlink(missing_ok=True)
 
 
 def _write() -> dict[str, Any]:
@@ -63,10 +73,15 @@ def _write() -> dict[str, Any]:
     return results
 
 
-def _read(directory: Path) -> tuple[Comparison, dict[str, dict[str, float]]]:
-    seconds = directory / _SECONDS
+def _read(directory: Path) -> tuple[Comparison, dict[str, dict[str, float]], dict[str, Any]]:
     compared = Comparison.model_validate(files.read_json(directory / _COMPARISON))
-    return compared, files.read_json(seconds) if seconds.is_file() else {}
+    seconds, code, failed = (directory / name for name in (_SECONDS, _CODE, _FAILED))
+    known = {"failures": files.read_json(failed)} if failed.is_file() else {}
+    return (
+        compared,
+        files.read_json(seconds) if seconds.is_file() else {},
+        (files.read_json(code) if code.is_file() else {}) | known,
+    )
 
 
 if __name__ == "__main__":

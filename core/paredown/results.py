@@ -70,9 +70,10 @@ class StepRecord(Frozen):
 
 
 class Provenance(Frozen):
-    """What a result came from: versions, machine, spec, and the backend that trained the baseline.
+    """What a result came from: versions, machine, spec, the baseline's arrays and the backend that trained them.
 
     `trained_on` is None where the baseline was given, and in results that were written before it was said.
+    `baseline_digest` is SHA-256 over the baseline's arrays under neutral names; None in older results.
     """
 
     versions: dict[str, str]
@@ -83,6 +84,7 @@ class Provenance(Frozen):
     device: str
     threads: int
     trained_on: str | None = None
+    baseline_digest: str | None = None
 
 
 class RunResult(Frozen):

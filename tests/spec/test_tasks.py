@@ -88,7 +88,7 @@ def test_labels_alone_teach_nothing_whatever_the_loss_is_called(manager):
 
 def test_what_a_spec_calls_hard_label_is_the_loss_of_the_task(manager):
     spec = load_spec(small_spec(**SEGMENTED, **distilled({"kind": "kl"}, {"kind": "hard_label"})), manager.registry)
-    assert preflight.losses(manager, spec) == ("pixel_cross_entropy", "kl")
+    assert preflight.losses(manager, spec, "torch") == ("pixel_cross_entropy", "kl")
     stages = {stage.name: stage.losses for stage in explain_spec(manager, spec, ["torch"]).stages}
     assert stages["baseline"] == ("pixel_cross_entropy",)
     assert stages["distill"] == ("kl", "pixel_cross_entropy")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers import DISTILL, small_spec
+from helpers import DISTILL, PRUNE, QUANTIZE, small_spec
 
 from paredown.engine import preflight
 from paredown.errors import SpecError
@@ -56,6 +56,23 @@ def test_who_trains_is_known_before_a_run(manager):
     assert (trained_on(alone, "paddle"), trainers(alone, ["paddle"])) == ("paddle", ())
     what = explain_spec(manager, spec, ["paddle"]).stages[0].what
     assert "train it for 2 epochs on torch, which does so for every backend" in what
+
+
+def test_only_the_backend_that_trains_is_asked_for_training_and_the_loss_on_labels(manager):
+    spec = load_spec(
+        small_spec(baseline=SHARED, steps=[PRUNE, QUANTIZE], backends=["torch", "paddle"]), manager.registry
+    )
+    assert "distill" in preflight.hooks(spec, "torch")
+    assert preflight.losses(manager, spec, "torch") == ("hard_label",)
+    assert "distill" not in preflight.hooks(spec, "paddle")
+    assert preflight.losses(manager, spec, "paddle") == ()
+
+
+def test_the_trainer_of_a_teacher_must_build_the_specs_own_network_where_that_is_of_no_zoo(manager):
+    timm = {"kind": "timm", "name": "resnet10t", "in_channels": 1, "input_size": [8, 8]}
+    teacher = {"kind": "zoo", "name": "cnn", "train": {"epochs": 1, "train_on": "paddle"}}
+    found = problems({"model": timm, "steps": [DISTILL | {"teacher": teacher}]}, manager)
+    assert found == [("steps[0].teacher.train.train_on", "`paddle` does not build the network of `model`")]
 
 
 def test_a_backend_that_trains_and_is_not_installed_is_named_before_a_run(manager, monkeypatch):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from paredown import files
-from paredown.engine.conversing import OnEvent, converse, start
+from paredown.engine.conversing import OnEvent, converse, ending, start
 from paredown.engine.runner import run_directory
 from paredown.errors import BackendFailed, ParedownError
 from paredown.results import RunResult, SensitivityRun
@@ -87,11 +86,10 @@ def _work(
 
 
 def _died(code: int, backend: str, log: Path) -> BackendFailed:
-    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     return BackendFailed(
         f"the process of backend {backend} ended without a result",
         where=str(log),
-        value=how + (f"; last line: {lines[-1][:300]}" if lines else ""),
+        value=ending(code) + (f"; last line: {lines[-1][:300]}" if lines else ""),
         remedy="read the log; run the same command again to go on from the last finished step",
     )

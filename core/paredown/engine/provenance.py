@@ -45,11 +45,13 @@ def gather(
     spec_hash: str,
     device: str,
     threads: int,
+    baseline_digest: str | None = None,
     trained_on: str | None = None,
 ) -> Provenance:
     """The provenance of a run on this machine.
 
-    `involved` are its packages besides core's; `trained_on` is the backend that trained the baseline.
+    `involved` are its packages besides core's; `trained_on` is the backend that trained the baseline,
+    `baseline_digest` that of the baseline's arrays.
     """
     return Provenance(
         versions={**versions([*OURS, *involved]), **runtime.versions()},
@@ -60,6 +62,7 @@ def gather(
         device=device,
         threads=threads,
         trained_on=trained_on,
+        baseline_digest=baseline_digest,
     )
 
 

@@ -17,6 +17,7 @@ from paredown.engine.deployment import Deployment, as_figures, deploy
 from paredown.engine.given import GivenWorkbench, require_own_augmentation
 from paredown.engine.given_files import given_files
 from paredown.engine.journal import Journal, cuts_of
+from paredown.engine.networks import digest
 from paredown.engine.preflight import require_able
 from paredown.engine.run_files import PICTURES, RESULT, SPEC, WEIGHTS, read_result
 from paredown.engine.selectors import require_matches
@@ -247,7 +248,11 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
     if pictures is not None:
         files.write_json(journal.directory / PICTURES, pictures.model_dump(mode="json"))
     delivered = next(one for one in deployment.candidates if one.delivered)
-    spec = bench.spec
+    assert journal.baseline is not None
+    # A network that the caller holds is trained by nobody here, whatever the spec says of a baseline.
+    spec, trainer = bench.spec, trained_on(bench.spec, bench.backend)
+    if isinstance(bench, GivenWorkbench):
+        spec, trainer = bench.spec.model_copy(update={"baseline": None}), None
     involved = map(bench.manager.backend, (bench.backend, *trainers(spec, [bench.backend])))
     return RunResult(
         backend=bench.backend,
@@ -265,10 +270,11 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
         provenance=provenance.gather(
             [name for info in involved for name in provenance.distributions(info, spec)],
             bench.runtime,
-            spec_hash=spec_hash(spec),
+            spec_hash=spec_hash(bench.spec),
             device=spec.run.device,
             threads=provenance.thread_count(spec.run),
-            trained_on=None if isinstance(bench, GivenWorkbench) else trained_on(spec, bench.backend),
+            trained_on=trainer,
+            baseline_digest=digest(files.read_state(journal.directory / journal.baseline)),
         ),
     )
 

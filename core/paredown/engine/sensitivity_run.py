@@ -98,6 +98,7 @@ def run_sensitivity(
             device=spec.run.device,
             threads=provenance.thread_count(spec.run),
             trained_on=trained_on(spec, backend),
+            baseline_digest=digest(state),
         ),
     )
 

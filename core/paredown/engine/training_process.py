@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from paredown import files
 from paredown.contracts import Model, ModelSource, RunContext, State
-from paredown.engine.conversing import converse, hear, start
+from paredown.engine.conversing import converse, ending, hear, start
 from paredown.errors import BackendFailed, ModelError, ParedownError
 from paredown.spec.models import BaselineConfig
 from paredown.spec.nearest import listed
@@ -39,27 +39,34 @@ def train_elsewhere(bench: Workbench, trainer: str, recipe: Recipe) -> tuple[Mod
     """
     bench.manager.require_backend(trainer)
     model = bench.build(source=recipe.source)
-    with tempfile.TemporaryDirectory(prefix="paredown-training-") as scratch:
-        target = Path(scratch) / "arrays.safetensors"
-        request = _request(bench, trainer, recipe, bench.state(model)) | {"target": str(target)}
+    request = _request(bench, trainer, recipe, bench.state(model))
 
-        def on_event(event: dict[str, Any]) -> None:
-            if event["event"] not in ("result", "error"):
-                bench.report(event["event"], **{name: value for name, value in event.items() if name != "event"})
+    def on_event(event: dict[str, Any]) -> None:
+        if event["event"] not in ("result", "error"):
+            bench.report(event["event"], **{name: value for name, value in event.items() if name != "event"})
 
-        process = start("paredown.engine.training_process", bench.spec.run)
-        last = converse(process, request, on_event)
-        if last.get("event") == "error":
-            raise ParedownError.from_dict(last["error"])
-        if last.get("event") != "result":
-            raise BackendFailed(
-                f"the process of backend {trainer} that trains the {recipe.title} ended without a result",
-                where=recipe.title,
-                value=f"exit code {process.returncode}",
-                remedy="read the log of the run; run the same command again to train it anew",
-            )
-        model = bench.manager.restore(bench.backend, model, files.read_state(target))
+    process = start("paredown.engine.training_process", bench.spec.run)
+    last = converse(process, request, on_event)
+    if last.get("event") == "error":
+        raise ParedownError.from_dict(last["error"])
+    if last.get("event") != "result":
+        raise _died(process.returncode, trainer, recipe.title)
+    arrays = Path(last["arrays"])
+    try:
+        model = bench.manager.restore(bench.backend, model, files.read_state(arrays))
+    finally:
+        files.remove_directory(arrays.parent)
     return model, (*last["notes"], f"{recipe.title}: trained on {trainer}, as for every backend of this spec")
+
+
+def _died(code: int, trainer: str, title: str) -> BackendFailed:
+    return BackendFailed(
+        f"the process of backend {trainer} that trains the {title} ended without a result",
+        where=title,
+        value=ending(code),
+        expected="a training that ends, or says why it cannot",
+        remedy="read the log of the run, which holds what it printed; run the same command again to train it anew",
+    )
 
 
 def _request(bench: Workbench, trainer: str, recipe: Recipe, state: State) -> dict[str, Any]:
@@ -89,12 +96,14 @@ def main() -> int:
         bench, recipe = _opened(request, report)
         require_equal(bench, recipe, request["shapes"], request["asked_by"])
         model, notes = prepared(bench, recipe)
-        files.write_state(Path(request["target"]), bench.state(model))
+        # Made only now: whoever ends this process during the training leaves nothing behind.
+        arrays = Path(tempfile.mkdtemp(prefix="paredown-training-")) / "arrays.safetensors"
+        files.write_state(arrays, bench.state(model))
     except ParedownError as error:
         traceback.print_exc()
         report("error", error=error.to_dict())
         return error.exit_code
-    report("result", notes=list(notes))
+    report("result", notes=list(notes), arrays=str(arrays))
     return 0
 
 

@@ -60,13 +60,21 @@ def render(comparison: Comparison, sections: list[tuple[str, str]], shown: Galle
 
 def _baselines(comparison: Comparison) -> str:
     """Where the baselines of several backends come from."""
-    training = comparison.spec.get("baseline") or {}
     trainers = {run.provenance.trained_on for run in comparison.runs}
-    if training.get("train_on") in trainers and len(trainers) == 1:
-        return f"All backends start from one baseline, which {training['train_on']} trained."
-    if trainers == {None}:
+    if trainers <= {None}:
         return ""
-    return "Each backend trains a baseline of its own, and every decision follows the weights that it is made on."
+    shared = (comparison.spec.get("baseline") or {}).get("train_on")
+    if shared is None or trainers != {shared}:
+        return "Each backend trains a baseline of its own, and every decision follows the weights that it is made on."
+    digests = {(run.seed, run.provenance.baseline_digest) for run in comparison.runs}
+    if any(digest is None for _, digest in digests):
+        return f"The baselines of all backends were trained on {shared}."
+    if len(digests) == len({seed for seed, _ in digests}):
+        return f"All backends start from one baseline, which {shared} trained."
+    return (
+        f"The baselines of all backends were trained on {shared}, but not once for all: those of one seed differ, so"
+        " the backends start from other weights."
+    )
 
 
 def environment() -> Environment:

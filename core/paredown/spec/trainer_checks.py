@@ -20,7 +20,10 @@ def check_trainers(spec: Spec, document: Document, vocabulary: Vocabulary) -> It
     """The problems with every `train_on`."""
     for path, training, network in _trained(spec):
         if training.train_on is not None:
-            yield from _check((*path, "train_on"), training.train_on, training.epochs, network, document, vocabulary)
+            place = (*path, "train_on")
+            yield from _check(place, training.train_on, training.epochs, network, document, vocabulary)
+            if isinstance(network, ZooTeacher) and training.epochs:
+                yield from _check_own(place, training.train_on, spec.model, document, vocabulary)
 
 
 def _trained(spec: Spec) -> Iterator[_Trained]:
@@ -66,6 +69,21 @@ def _check(
             value=trainer,
             expected="a backend that builds the network as the spec's backends do",
             remedy="let another backend train it, or choose a network that both hold",
+        )
+
+
+def _check_own(
+    path: DataPath, trainer: str, model: NetworkConfig | None, document: Document, vocabulary: Vocabulary
+) -> Iterator[Problem]:
+    """A teacher is trained beside the spec's network, whose input its trainer reads: it must know that one too."""
+    known = trainer in vocabulary.backend_models()
+    if known and isinstance(model, BuilderModel | TimmModel) and not _builds(trainer, model, vocabulary):
+        yield document.problem(
+            path,
+            f"`{trainer}` does not build the network of `model`",
+            value=trainer,
+            expected="a backend that builds the spec's own network too: a teacher's training takes its images from it",
+            remedy="let another backend train the teacher, or leave `train_on` out",
         )
 
 
