@@ -101,7 +101,7 @@ def byte_splits(
 
 def _is_kept(labels: Array) -> bool:
     """Whether labels stay in their dtype: records, and class maps of bytes."""
-    return bool(labels.dtype.names) or labels.dtype == np.uint8
+    return bool(labels.dtype.names) or (labels.dtype == np.uint8 and labels.ndim == 3)
 
 
 def _require_training_images(name: str, count: int) -> None:
