@@ -101,6 +101,19 @@ def test_a_detection_smaller_than_a_cell_still_weighs():
     assert position_weights(empty, (8, 8), (1, 2), least_score=0.5, background=0.2) == pytest.approx(0.2)
 
 
+def test_cells_of_a_map_are_as_wide_as_its_stride_where_the_last_one_reaches_beyond_the_image():
+    # (30, 33) pixels at strides 4 and 8: 8 x 9 and 4 x 5 positions. One detection around the second position of the
+    # first row at stride 8, (12, 4), from 8.5 to 15.5 and 0.5 to 7.5: within that cell, and within four at stride 4.
+    logits, distances = np.full((1, 1, 92), -50.0), np.full((1, 4, 92), 3.5)
+    logits[0, 0, 72 + 1] = 50
+    outputs = (logits, distances, np.full((1, 92), 50.0))
+    for size, touched in (((4, 5), np.s_[:1, 1:2]), ((8, 9), np.s_[:2, 2:4])):
+        expected = np.zeros(size)
+        expected[touched] = 1
+        weights = position_weights(outputs, (30, 33), size, least_score=0.5, background=0.0)
+        np.testing.assert_allclose(weights[0], expected)
+
+
 def test_similarity_by_hand():
     # rows (1, 0) and (0, 1) for images that have nothing in common, (r, r) with r^2 = 1/2 for equal ones
     apart, equal = np.eye(2), np.ones((2, 3))

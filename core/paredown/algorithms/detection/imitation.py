@@ -53,5 +53,12 @@ def _scores(found: Detections, image_size: Sequence[int], size: Sequence[int]) -
 
 def _touched(edges: FloatArray, length: int, cells: int) -> Array:
     """Which cells along one axis lie between two edges, in part at least: [count, cells]."""
-    starts = np.arange(cells) * (length / cells)
-    return np.asarray((edges[:, :1] < starts + length / cells) & (edges[:, 1:] > starts))
+    width = _cell_width(length, cells)
+    starts = np.arange(cells) * width
+    return np.asarray((edges[:, :1] < starts + width) & (edges[:, 1:] > starts))
+
+
+def _cell_width(length: int, cells: int) -> float:
+    """In pixels: the power of two that gives so many cells, the last of which may reach beyond the image; else equal."""
+    strides = (1 << power for power in range(length.bit_length() + 1))
+    return next((stride for stride in strides if -(-length // stride) == cells), length / cells)
