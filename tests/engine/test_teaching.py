@@ -19,6 +19,7 @@ from paredown.engine.teaching.soft_labels import soft_labels
 from paredown.engine.teaching.teachers import _title, make_teacher, require_outputs
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, BackendFailed, ModelError, UnsupportedError
+from paredown.files import write_state
 from paredown.manager import Manager
 from paredown.markers import hookimpl
 from paredown.spec.loader import load_spec
@@ -357,6 +358,16 @@ def test_another_file_of_the_same_name_makes_another_run(bench, tmp_path):
     first = given_files(spec, tmp_path)
     write_network(tmp_path / "teacher.onnx", classes=7)
     assert first != given_files(spec, tmp_path)
+
+
+@pytest.mark.parametrize("loss", ["kl", "mse"])
+def test_a_teacher_with_all_of_its_weights_from_a_file_teaches_by_its_outputs(bench, tmp_path, loss):
+    weight = np.random.default_rng(0).standard_normal((10, 64)).astype(np.float32)
+    write_state(tmp_path / "t.safetensors", {"w": weight})
+    teacher = {"kind": "zoo", "name": "resnet20", "weights": "t.safetensors"}
+    chosen = bench(teacher=teacher, losses=[{"kind": loss}])
+    require_lessons(chosen)
+    np.testing.assert_array_equal(lessons_of(chosen).teacher["w"], weight)
 
 
 def test_a_teacher_whose_head_nobody_trained_teaches_by_its_features_alone(bench):
