@@ -59,6 +59,6 @@ def _touched(edges: FloatArray, length: int, cells: int) -> Array:
 
 
 def _cell_width(length: int, cells: int) -> float:
-    """In pixels: the power of two that gives so many cells, the last of which may reach beyond the image; else equal."""
+    """In pixels: the power of two that gives so many cells, the last of them maybe beyond the image; else equal."""
     strides = (1 << power for power in range(length.bit_length() + 1))
     return next((stride for stride in strides if -(-length // stride) == cells), length / cells)
