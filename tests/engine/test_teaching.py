@@ -16,12 +16,14 @@ from paredown.engine.networks import cache_directory
 from paredown.engine.stepping import StepInput
 from paredown.engine.teaching.preparing import prepare_lessons, require_lessons
 from paredown.engine.teaching.soft_labels import soft_labels
+from paredown.engine.teaching.taps import Networks, require_comparable
 from paredown.engine.teaching.teachers import _title, make_teacher, require_outputs
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, BackendFailed, ModelError, UnsupportedError
 from paredown.files import write_state
 from paredown.manager import Manager
 from paredown.markers import hookimpl
+from paredown.plan import PlannedLoss, PlannedTap
 from paredown.spec.loader import load_spec
 from paredown.spec.teachers import ArtifactTeacher, BaselineTeacher, EnsembleTeacher, OnnxTeacher, ZooTeacher
 
@@ -368,6 +370,16 @@ def test_a_teacher_with_all_of_its_weights_from_a_file_teaches_by_its_outputs(be
     chosen = bench(teacher=teacher, losses=[{"kind": loss}])
     require_lessons(chosen)
     np.testing.assert_array_equal(lessons_of(chosen).teacher["w"], weight)
+
+
+def test_a_teacher_that_detects_nothing_cannot_guide(bench):
+    planned = PlannedLoss(kind="box_imitation", taps=(PlannedTap(student="a", teacher="a"),), guided=True)
+    networks = Networks({"a": (8, 4, 4)}, {"a": (8, 4, 4)}, np.zeros((2, 10), np.float32))
+    with pytest.raises(ModelError, match="not those of a detector") as caught:
+        require_comparable(bench(), (planned,), networks, "steps[0]")
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.value) == ("steps[0].teacher", "(2, 10)")
+    assert "[batch, 4, 5]" in problem.expected
 
 
 def test_a_teacher_whose_head_nobody_trained_teaches_by_its_features_alone(bench):
