@@ -14,8 +14,22 @@ OVERLAP, MOST = 0.6, 100
 """Of the teacher's detections: what overlaps more with a surer one is dropped, and how many of an image are kept."""
 
 
+def guides(outputs: Outputs, image_size: Sequence[int], least_score: float) -> list[Detections]:
+    """What a teacher detects in each image, for `position_weights`.
+
+    Args:
+        outputs: Those of a detector, with or without masks: its first three are read.
+        image_size: Height and width of the images in pixels.
+        least_score: Detections with less do not count.
+
+    Raises:
+        ModelError: The outputs are not those of a detector for images of this size.
+    """
+    return decode(as_tuple(outputs)[:3], image_size, least_score=least_score, overlap=OVERLAP, most=MOST)
+
+
 def position_weights(
-    outputs: Outputs, image_size: Sequence[int], size: Sequence[int], *, least_score: float, background: float
+    found: Sequence[Detections], image_size: Sequence[int], size: Sequence[int], background: float
 ) -> FloatArray:
     """The weight of each position of a map: `background`, and up to 1 where a detection touches its cell.
 
@@ -24,19 +38,14 @@ def position_weights(
     near an object stand around boxes that are labelled).
 
     Args:
-        outputs: Those of a detector, with or without masks: its first three are read.
+        found: The detections of each image.
         image_size: Height and width of the images in pixels.
         size: Height and width of the map.
-        least_score: Detections with less do not count.
         background: In [0, 1].
 
     Returns:
         [batch, height, width], float64.
-
-    Raises:
-        ModelError: The outputs are not those of a detector for images of this size.
     """
-    found = decode(as_tuple(outputs)[:3], image_size, least_score=least_score, overlap=OVERLAP, most=MOST)
     scores = np.stack([_scores(one, image_size, size) for one in found])
     return np.asarray(background + (1 - background) * scores)
 
