@@ -13,11 +13,15 @@ import sys
 import traceback
 from importlib import import_module
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from torch_exporter import keep_operators
 
 from paredown.errors import ParedownError
+
+PATIENCE = 20 * 60
+"""Seconds that an answer may take: a framework that hangs fails a test, and does not block all others."""
 
 
 class BackendProcess:
@@ -38,16 +42,26 @@ class BackendProcess:
 
     def begin(self, module: str, *arguments: Any) -> None:
         """Asks and does not wait, so that both backends work at a time."""
+        if self._process is not None and self._process.poll() is not None:
+            self.close()
         process = self._process = self._process or self._start()
         process.stdin.write(json.dumps({"module": module, "arguments": arguments}, default=str) + "\n")
         process.stdin.flush()
 
     def answer(self) -> Any:
         """What the process says to the last question; raises as `ask` does."""
-        line = self._process.stdout.readline()
+        process = self._process
+        late = Timer(PATIENCE, process.kill)
+        late.daemon = True
+        late.start()
+        line = process.stdout.readline()
+        late.cancel()
         if not line:
             self.close()
-            raise AssertionError(f"the process of {self.backend} died: its last words are on standard error")
+            raise AssertionError(
+                f"the process of {self.backend} died, or gave no answer for {PATIENCE} s and was killed: "
+                "its last words are on standard error"
+            )
         answer = json.loads(line)
         if "error" in answer:
             raise ParedownError.from_dict(answer["error"])
@@ -75,10 +89,15 @@ class BackendProcess:
 
 def ask_all(processes: dict[str, BackendProcess], module: str, directories: dict[str, Path]) -> None:
     """Fills a directory on each backend, side by side."""
+    begun, failed = [], []
     for backend, directory in directories.items():
-        processes[backend].begin(module, directory)
-    failed = []
-    for backend in directories:
+        try:
+            processes[backend].begin(module, directory)
+            begun.append(backend)
+        except OSError as error:
+            failed.append(f"the process of {backend} takes no question: {error}")
+            processes[backend].close()
+    for backend in begun:  # an answer that is left would be taken for that of the next question
         try:
             processes[backend].answer()
         except (AssertionError, ParedownError) as error:

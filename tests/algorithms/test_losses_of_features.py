@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from loss_cases import CASES, ON_FEATURES, OPTIONS, reference
 
-from paredown.algorithms.detection import position_weights
+from paredown.algorithms.detection import decode, guides, imitation, position_weights
 from paredown.algorithms.losses import attention, box_imitation, cwd, feature_l2, fsp, rkd, similarity
 from paredown.algorithms.losses.pooling import average_pool
 from paredown.errors import ModelError
@@ -93,12 +93,35 @@ def test_imitation_weighs_positions_by_what_the_teacher_detects():
     assert box_imitation([ones], ([other], outputs), None, options | {"least_score": 0.6}) == 0
 
 
+def test_the_teachers_outputs_are_decoded_once_for_all_taps(monkeypatch):
+    calls = []
+    monkeypatch.setattr(imitation, "decode", lambda *given, **options: calls.append(given) or decode(*given, **options))
+    outputs = (np.zeros((1, 2, 5)), np.full((1, 4, 5), 2.0), np.zeros((1, 5)))
+    taps = [np.ones((1, 3, 2, 2)), np.ones((1, 3, 4, 4))]
+    options = {"least_score": 0.3, "background": 0.0, "image_size": [8, 8]}
+    assert box_imitation(taps, (taps, outputs), None, options) == 0
+    assert len(calls) == 1
+
+
 def test_a_detection_smaller_than_a_cell_still_weighs():
     outputs = (np.full((1, 1, 5), 9.0), np.full((1, 4, 5), 0.1), np.full((1, 5), 9.0))
-    weights = position_weights(outputs, (8, 8), (1, 2), least_score=0.5, background=0.2)
+    weights = position_weights(guides(outputs, (8, 8), 0.5), (8, 8), (1, 2), 0.2)
     assert (weights > 0.9).all()
     empty = (np.full((1, 1, 5), -9.0), *outputs[1:])
-    assert position_weights(empty, (8, 8), (1, 2), least_score=0.5, background=0.2) == pytest.approx(0.2)
+    assert position_weights(guides(empty, (8, 8), 0.5), (8, 8), (1, 2), 0.2) == pytest.approx(0.2)
+
+
+def test_cells_of_a_map_are_as_wide_as_its_stride_where_the_last_one_reaches_beyond_the_image():
+    # (30, 33) pixels at strides 4 and 8: 8 x 9 and 4 x 5 positions. One detection around the second position of the
+    # first row at stride 8, (12, 4), from 8.5 to 15.5 and 0.5 to 7.5: within that cell, and within four at stride 4.
+    logits, distances = np.full((1, 1, 92), -50.0), np.full((1, 4, 92), 3.5)
+    logits[0, 0, 72 + 1] = 50
+    outputs = (logits, distances, np.full((1, 92), 50.0))
+    for size, touched in (((4, 5), np.s_[:1, 1:2]), ((8, 9), np.s_[:2, 2:4])):
+        expected = np.zeros(size)
+        expected[touched] = 1
+        weights = position_weights(guides(outputs, (30, 33), 0.5), (30, 33), size, 0.0)
+        np.testing.assert_allclose(weights[0], expected)
 
 
 def test_similarity_by_hand():

@@ -23,7 +23,7 @@ from paredown.spec.loader import load_spec
 )
 def test_each_term_of_the_loss_starts_near_one(name, task, num_classes, tmp_path):
     bench = scenes(name, task, tmp_path, size=64, count=8, num_classes=num_classes)
-    model, _ = initialised(bench, Recipe(bench.source, None))
+    model = initialised(bench, Recipe(bench.source, None)).model
     images, labels = bench.split("train")
     with torch.no_grad():  # with the statistics of the batch, as the first step of a training
         outputs = tuple(one.numpy() for one in model.train()(torch.from_numpy(images)))

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from paredown.algorithms.losses.imitation import weights_of
+from paredown.algorithms.detection import Detections
+from paredown.algorithms.losses.imitation import guides_of, weights_of
 from paredown.algorithms.losses.shapes import require_equal_channels, require_positions
-from paredown.contracts import Outputs
 from paredown_torch.losses.pooling import mean_over_taps, to_smaller
 from paredown_torch.outputs import Returned, as_arrays
 
@@ -36,13 +36,13 @@ def box_imitation(
         ModelError: The channels differ, maps have one position only, or the outputs are not a detector's.
     """
     maps, outputs = teacher
-    compare = partial(_weighed, outputs=as_arrays(outputs), options=options)
+    compare = partial(_weighed, found=guides_of(as_arrays(outputs), options), options=options)
     return mean_over_taps("box_imitation", compare, student, maps)
 
 
-def _weighed(student: Tensor, teacher: Tensor, outputs: Outputs, options: Mapping[str, Any]) -> Tensor:
+def _weighed(student: Tensor, teacher: Tensor, found: Sequence[Detections], options: Mapping[str, Any]) -> Tensor:
     require_equal_channels("box_imitation", student.shape, teacher.shape)
     one, other = to_smaller(student, teacher)
     require_positions("box_imitation", one.shape[2:])
-    weights = torch.from_numpy(weights_of(outputs, one.shape[2:], options)).to(one)
+    weights = torch.from_numpy(weights_of(found, one.shape[2:], options)).to(one)
     return (weights * (one - other).square().mean(1)).sum()

@@ -34,6 +34,15 @@ PRETRAINED_CLASSES, PRETRAINED_CHANNELS = 1000, 3
 
 
 @dataclass(frozen=True, slots=True)
+class Beginning:
+    """A network before any training, the names of its arrays that the seed drew, and notes for the reader."""
+
+    model: Model
+    drawn: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A network and how it comes by its weights.
 
@@ -59,7 +68,8 @@ def prepared(bench: Workbench, recipe: Recipe) -> tuple[Model, tuple[str, ...]]:
     if training is not None and training.epochs and training.train_on not in (None, bench.backend):
         require_shareable(bench, recipe)
         return train_elsewhere(bench, str(training.train_on), recipe)
-    model, notes = initialised(bench, recipe)
+    beginning = initialised(bench, recipe)
+    model, notes = beginning.model, beginning.notes
     if training is None or training.epochs == 0:
         return model, notes
     cached = (
@@ -93,11 +103,15 @@ def require_shareable(bench: Workbench, recipe: Recipe) -> None:
         )
 
 
-def initialised(bench: Workbench, recipe: Recipe) -> tuple[Model, tuple[str, ...]]:
-    """The network before any training, and notes for the reader."""
+def initialised(bench: Workbench, recipe: Recipe) -> Beginning:
+    """The network before any training.
+
+    Raises:
+        WeightsError: The file of its weights is missing, cannot be read, or does not fit.
+    """
     model = bench.build(source=recipe.source)
-    state, notes = _initial_state(bench, model, recipe)
-    return bench.manager.restore(bench.backend, model, state), notes
+    state, drawn, notes = _initial_state(bench, model, recipe)
+    return Beginning(bench.manager.restore(bench.backend, model, state), drawn, notes)
 
 
 def _keep(bench: Workbench, model: Model, cached: Path, title: str) -> None:
@@ -123,7 +137,11 @@ def cache_directory() -> Path:
     return Path(given) if given else user_cache_path("paredown")
 
 
-def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> tuple[State, tuple[str, ...]]:
+_Start = tuple[State, tuple[str, ...], tuple[str, ...]]
+"""The arrays that a network starts with, the names of those that were drawn, and notes."""
+
+
+def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> _Start:
     empty = bench.state(model)
     drawn = draw_network(recipe.source.name, empty, bench.context.seed)
     if recipe.weights == "pretrained":
@@ -131,21 +149,22 @@ def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> tuple[Stat
         published = bench.manager.load_model(bench.backend, source, bench.context)
         return _with_own_ends(recipe.source, bench.state(published), drawn)
     if recipe.weights is None:
-        return drawn, ()
+        return drawn, tuple(drawn), ()
     if recipe.weights == BUILT:
-        return empty, ("the network keeps the weights that it was built with",)
+        return empty, (), ("the network keeps the weights that it was built with",)
     path = bench.context.base_dir / recipe.weights
     return given_weights(bench, recipe.source, path, drawn, strict=recipe.strict)
 
 
-def _with_own_ends(source: ModelSource, published: State, drawn: dict[str, Array]) -> tuple[State, tuple[str, ...]]:
+def _with_own_ends(source: ModelSource, published: State, drawn: dict[str, Array]) -> _Start:
     """Published weights; a head or a first convolution of another size is drawn from the seed, as everywhere."""
     names = list(published)
     anew = head(names) if source.num_classes != PRETRAINED_CLASSES else set()
     if source.in_channels != PRETRAINED_CHANNELS:
         anew = anew | {names[0]}
     notes = (f"{', '.join(sorted(anew))}: of another size than published, initialised anew",) if anew else ()
-    return {name: drawn[name] if name in anew else published[name] for name in names}, notes
+    state = {name: drawn[name] if name in anew else published[name] for name in names}
+    return state, tuple(sorted(anew)), notes
 
 
 def _content_key(bench: Workbench, state: State, source: ModelSource, training: BaselineConfig) -> str:

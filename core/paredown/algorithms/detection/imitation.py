@@ -14,8 +14,22 @@ OVERLAP, MOST = 0.6, 100
 """Of the teacher's detections: what overlaps more with a surer one is dropped, and how many of an image are kept."""
 
 
+def guides(outputs: Outputs, image_size: Sequence[int], least_score: float) -> list[Detections]:
+    """What a teacher detects in each image, for `position_weights`.
+
+    Args:
+        outputs: Those of a detector, with or without masks: its first three are read.
+        image_size: Height and width of the images in pixels.
+        least_score: Detections with less do not count.
+
+    Raises:
+        ModelError: The outputs are not those of a detector for images of this size.
+    """
+    return decode(as_tuple(outputs)[:3], image_size, least_score=least_score, overlap=OVERLAP, most=MOST)
+
+
 def position_weights(
-    outputs: Outputs, image_size: Sequence[int], size: Sequence[int], *, least_score: float, background: float
+    found: Sequence[Detections], image_size: Sequence[int], size: Sequence[int], background: float
 ) -> FloatArray:
     """The weight of each position of a map: `background`, and up to 1 where a detection touches its cell.
 
@@ -24,19 +38,14 @@ def position_weights(
     near an object stand around boxes that are labelled).
 
     Args:
-        outputs: Those of a detector, with or without masks: its first three are read.
+        found: The detections of each image.
         image_size: Height and width of the images in pixels.
         size: Height and width of the map.
-        least_score: Detections with less do not count.
         background: In [0, 1].
 
     Returns:
         [batch, height, width], float64.
-
-    Raises:
-        ModelError: The outputs are not those of a detector for images of this size.
     """
-    found = decode(as_tuple(outputs)[:3], image_size, least_score=least_score, overlap=OVERLAP, most=MOST)
     scores = np.stack([_scores(one, image_size, size) for one in found])
     return np.asarray(background + (1 - background) * scores)
 
@@ -53,5 +62,12 @@ def _scores(found: Detections, image_size: Sequence[int], size: Sequence[int]) -
 
 def _touched(edges: FloatArray, length: int, cells: int) -> Array:
     """Which cells along one axis lie between two edges, in part at least: [count, cells]."""
-    starts = np.arange(cells) * (length / cells)
-    return np.asarray((edges[:, :1] < starts + length / cells) & (edges[:, 1:] > starts))
+    width = _cell_width(length, cells)
+    starts = np.arange(cells) * width
+    return np.asarray((edges[:, :1] < starts + width) & (edges[:, 1:] > starts))
+
+
+def _cell_width(length: int, cells: int) -> float:
+    """In pixels: the power of two that gives so many cells, the last of them maybe beyond the image; else equal."""
+    strides = (1 << power for power in range(length.bit_length() + 1))
+    return next((stride for stride in strides if -(-length // stride) == cells), length / cells)

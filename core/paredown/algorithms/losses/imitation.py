@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from paredown.algorithms.detection.imitation import position_weights
+from paredown.algorithms.detection.decoding import Detections
+from paredown.algorithms.detection.imitation import guides, position_weights
 from paredown.algorithms.losses.pooling import mean_over_taps, to_smaller
 from paredown.algorithms.losses.shapes import require_equal_channels, require_positions
 from paredown.contracts import Array, FloatArray, Outputs
@@ -39,19 +40,25 @@ def box_imitation(
         ModelError: The channels differ, maps have one position only, or the outputs are not a detector's.
     """
     maps, outputs = teacher
-    return mean_over_taps("box_imitation", partial(_weighed, outputs=outputs, options=options), student, maps)
+    compare = partial(_weighed, found=guides_of(outputs, options), options=options)
+    return mean_over_taps("box_imitation", compare, student, maps)
 
 
-def weights_of(outputs: Outputs, size: Sequence[int], options: Mapping[str, Any]) -> FloatArray:
+def guides_of(outputs: Outputs, options: Mapping[str, Any]) -> list[Detections]:
+    """What the teacher detects in each image of a batch, decoded once for all taps."""
+    return guides(outputs, options["image_size"], options["least_score"])
+
+
+def weights_of(found: Sequence[Detections], size: Sequence[int], options: Mapping[str, Any]) -> FloatArray:
     """The weights of positions [batch, height, width] that add up to 1, float64; all 0 where nothing is detected."""
-    weights = position_weights(
-        outputs, options["image_size"], size, least_score=options["least_score"], background=options["background"]
-    )
+    weights = position_weights(found, options["image_size"], size, options["background"])
     return np.asarray(weights / max(float(weights.sum()), LEAST))
 
 
-def _weighed(student: FloatArray, teacher: FloatArray, outputs: Outputs, options: Mapping[str, Any]) -> float:
+def _weighed(
+    student: FloatArray, teacher: FloatArray, found: Sequence[Detections], options: Mapping[str, Any]
+) -> float:
     require_equal_channels("box_imitation", student.shape, teacher.shape)
     one, other = to_smaller(student, teacher)
     require_positions("box_imitation", one.shape[2:])
-    return float(np.sum(weights_of(outputs, one.shape[2:], options) * np.mean((one - other) ** 2, axis=1)))
+    return float(np.sum(weights_of(found, one.shape[2:], options) * np.mean((one - other) ** 2, axis=1)))
