@@ -1,7 +1,8 @@
 # make demo    sets everything up, runs the quickstart on both frameworks, prints the table
 # make test    sets everything up, runs all tests
 # make check   ruff, mypy, import-linter
-# make agreement  both frameworks' int8 files of networks at 224 pixels, bit by bit; int8 on every network of the zoo
+# make agreement  both frameworks' int8 files of networks at 224 pixels, bit by bit; int8 on every network of the zoo;
+#              files of torchvision's networks for pixels
 # make zoo     counts the figures of `paredown zoo`
 # make matrix  prunes every network of the zoo on both frameworks, writes the table of docs/networks.md
 SHELL := /bin/bash
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := out
 
-.PHONY: demo test check format setup zoo bench-slice bench-pruning bench-cutting bench-quantization bench-calibration bench-distillation bench-loading agreement matrix clean
+.PHONY: demo test check format setup zoo bench-slice bench-pruning bench-cutting bench-quantization bench-calibration bench-distillation bench-loading bench-tasks agreement matrix clean
 
 demo: setup
 	@$(BIN)/paredown compare examples/quickstart.yaml --out $(OUT)/quickstart
@@ -52,8 +53,12 @@ bench-distillation: setup
 bench-loading: setup
 	@$(BIN)/python benchmarks/loading.py
 
+bench-tasks: setup
+	@$(BIN)/python benchmarks/tasks/run.py
+
 agreement: setup
-	@$(BIN)/python -m pytest -n 0 -m "" tests/agreement/test_at_224.py tests/matrix/test_quantized.py
+	@$(BIN)/python -m pytest -n 0 -m "" tests/agreement/test_at_224.py tests/matrix/test_quantized.py \
+	  tests/torch/test_torchvision.py
 
 matrix: setup
 	@$(BIN)/python -m pytest -n 0 -m "" tests/matrix/test_networks.py; tested=$$?; \

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from backend_processes import BackendProcess
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -60,6 +61,15 @@ def baseline_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.getbasetemp()
     shared = root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root
     return shared / "baselines"
+
+
+@pytest.fixture(scope="session")
+def processes(baseline_cache: Path):
+    """By backend, a process that does what tests ask of it; they share it."""
+    started = {backend: BackendProcess(backend, baseline_cache) for backend in FRAMEWORKS}
+    yield started
+    for process in started.values():
+        process.close()
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ Every loss, on NumPy and on each backend, is tested on the same cases.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,14 +28,16 @@ OPTIONS = {
     "feature_l2": {},
     "attention": {},
     "cwd": {"temperature": 2.0},
+    "box_imitation": {"least_score": 0.3, "background": 0.1},
     "fsp": {},
     "similarity": {},
     "rkd": {"distance": 1.0, "angle": 2.0},
 }
 ON_OUTPUTS = ("hard_label", "kl", "mse", "soft_cross_entropy", "dkd", "dist")
-ON_FEATURES = ("feature_l2", "attention", "cwd", "fsp", "similarity", "rkd")
+ON_FEATURES = ("feature_l2", "attention", "cwd", "fsp", "similarity", "rkd", "box_imitation")
+GUIDED = ("box_imitation",)
 OF_ANY_CHANNELS = ("attention", "similarity", "rkd")
-OF_POSITIONS = ("attention", "cwd")
+OF_POSITIONS = ("attention", "cwd", "box_imitation")
 ON_LABELS = ("pixel_cross_entropy", "binary_cross_entropy", "fcos", "fcos_mask")
 OF_SEVERAL_ARRAYS = (*ON_FEATURES, "fcos", "fcos_mask")
 ON_PIXELS = ("kl", "mse", "soft_cross_entropy")
@@ -44,7 +46,10 @@ NOT_ZERO_BETWEEN_EQUALS = ("hard_label", "soft_cross_entropy", *ON_LABELS)
 
 @dataclass(frozen=True)
 class Case:
-    """A loss and its input: float64 arrays, a sequence of them for a loss on features."""
+    """A loss and its input: float64 arrays, a sequence of them for a loss on features.
+
+    `outputs` are what the teacher returned, where a loss on features is guided by it.
+    """
 
     name: str
     loss: str
@@ -52,6 +57,7 @@ class Case:
     teacher: Any
     labels: np.ndarray
     options: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Any = None
 
     def __str__(self) -> str:
         return f"{self.loss}-{self.name}"
@@ -59,7 +65,17 @@ class Case:
 
 def reference(case: Case) -> float:
     """The loss in NumPy."""
-    return getattr(losses, case.loss)(case.student, case.teacher, case.labels, case.options)
+    return getattr(losses, case.loss)(case.student, taught(case), case.labels, case.options)
+
+
+def taught(case: Case, convert: Callable[[Any], Any] = lambda values: values) -> Any:
+    """What the loss is given of its teacher, each array converted."""
+    if case.teacher is None or case.loss in ON_LABELS:
+        return None
+    if case.loss not in ON_FEATURES:
+        return convert(case.teacher)
+    maps = [convert(values) for values in case.teacher]
+    return (maps, tuple(convert(values) for values in case.outputs or ())) if case.loss in GUIDED else maps
 
 
 def reference_gradient(case: Case, step: float = 1e-5) -> list[np.ndarray]:
@@ -95,7 +111,17 @@ def _logits(name: str, loss: str, batch: int, classes: int, size: float = 2.0) -
 def _maps(name: str, loss: str, student: list[tuple[int, ...]], teacher: list[tuple[int, ...]]) -> Case:
     random = np.random.default_rng(len(name))
     arrays = [[random.normal(0.3, 1, shape) for shape in shapes] for shapes in (student, teacher)]
-    return Case(name, loss, *arrays, random.integers(0, 3, student[0][0]), OPTIONS[loss])
+    return _guided(Case(name, loss, *arrays, random.integers(0, 3, student[0][0]), OPTIONS[loss]))
+
+
+def _guided(case: Case) -> Case:
+    """With a detector's outputs for three classes and images of 8 x 8 pixels, where the loss is guided by them."""
+    if case.loss not in GUIDED:
+        return case
+    batch, random = len(case.teacher[0]), np.random.default_rng(8)
+    sides = random.uniform(0.5, 3, (batch, 4, 5))
+    outputs = (random.normal(0, 1, (batch, 3, 5)), sides, random.normal(1, 1, (batch, 5)))
+    return replace(case, options=dict(case.options) | {"image_size": [8, 8]}, outputs=outputs)
 
 
 def _pixels(name: str, loss: str, shape: tuple[int, ...], size: float = 2.0, ignored: float = 0.3) -> Case:
@@ -187,7 +213,8 @@ def _poor_logits(name: str, loss: str, student: np.ndarray, teacher: np.ndarray)
 
 def _poor_maps(name: str, loss: str, student: np.ndarray, teacher: np.ndarray) -> Case:
     taps = 2 if loss == "fsp" else 1
-    return Case(name, loss, [student.copy() for _ in range(taps)], [teacher] * taps, np.zeros(1, int), OPTIONS[loss])
+    maps = [student.copy() for _ in range(taps)]
+    return _guided(Case(name, loss, maps, [teacher] * taps, np.zeros(1, int), OPTIONS[loss]))
 
 
 def _poor() -> list[Case]:

@@ -1,96 +1,97 @@
-"""Whole runs, one after another in one process for each backend.
-
-Most of a small run through the command is the start of two processes and of the framework's exporter. What is asked of
-the content of many runs is asked here; tests of the command start it.
-"""
+"""Whole runs and measurements of sensitivity, in a process that has its framework loaded; some are killed midway."""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
+import signal
+import time
+import traceback
 from pathlib import Path
 from typing import Any
 
-from paredown.errors import ParedownError
-from paredown.results import RunResult
+from backend_processes import BackendProcess
+
+from paredown.engine.preflight import require_able
+from paredown.engine.trust import Trust
+from paredown.engine.worker import WORK
+from paredown.manager import Manager
+from paredown.results import RunResult, SensitivityRun
+from paredown.spec.loader import load_spec
 
 
 class Runner:
-    """A process that runs specs on one backend, started with the first."""
+    """Does on one backend what the command does with a spec; raises the run's own `ParedownError`."""
 
-    def __init__(self, backend: str, cache: Path) -> None:
-        self.backend, self._cache = backend, cache
-        self._process: subprocess.Popen[str] | None = None
+    def __init__(self, process: BackendProcess) -> None:
+        self._process = process
 
-    def run(self, spec: dict[str, Any], place: Path) -> tuple[Path, RunResult, list[str]]:
-        """Runs a spec below a directory as the command does; returns the run's directory, its result, its notes.
+    def run(self, spec: dict[str, Any], place: Path, cache: Path | None = None) -> tuple[Path, RunResult, list[str]]:
+        """Runs a spec below a directory; returns the run's directory, its result, its notes."""
+        directory = self._directory(place)
+        done = self._process.ask("whole_runs", "run", spec, directory, cache)
+        return directory, RunResult.model_validate(done["result"]), done["notes"]
 
-        Raises:
-            ParedownError: The run's own.
+    def sensitivity(self, spec: dict[str, Any], place: Path, cache: Path) -> SensitivityRun:
+        """What a measurement finds."""
+        done = self._process.ask("whole_runs", "sensitivity", spec, self._directory(place), cache)
+        return SensitivityRun.model_validate(done["result"])
+
+    def kill(self, stage: str, spec: dict[str, Any], place: Path, cache: Path) -> bool:
+        """Begins a run in a process of its own, and kills it as soon as it says that it is in a stage.
+
+        False if it ends and never was there. Torch trains in no process that is forked from one that has trained.
         """
-        process = self._process = self._process or self._start()
-        directory = place / self.backend / "seed-0"
-        process.stdin.write(json.dumps({"spec": spec, "directory": str(directory)}) + "\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
-        if not line:
-            self.close()
-            raise AssertionError(f"the process of {self.backend} died: its last words are on standard error")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise ParedownError.from_dict(answer["error"])
-        return directory, RunResult.model_validate_json((directory / "result.json").read_text()), answer["notes"]
+        return self._process.ask("whole_runs", "run", spec, self._directory(place), cache, stage)
 
-    def close(self) -> None:
-        """Ends the process, which has nothing left to do: a framework takes seconds to leave by itself."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-    def _start(self) -> subprocess.Popen[str]:
-        paths = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
-        environment = {"PYTHONPATH": paths, "PAREDOWN_CACHE": str(self._cache), "PYTHONHASHSEED": "0"}
-        return subprocess.Popen(
-            [sys.executable, "-m", "whole_runs", self.backend],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **environment},
-        )
+    def _directory(self, place: Path) -> Path:
+        return place / self._process.backend / "seed-0"
 
 
-def serve(backend: str) -> None:
-    """Runs the spec of each line of standard input, and answers with a line."""
-    from paredown.engine.preflight import require_able
-    from paredown.engine.runner import run_one
-    from paredown.manager import Manager
-    from paredown.spec.loader import load_spec
+def main(
+    backend: str, work: str, spec: dict[str, Any], place: str, cache: str | None = None, stage: str | None = None
+) -> Any:
+    """Does a work with a spec in a directory; returns its result and its notes, or whether it was killed in a stage."""
+    kept = os.environ["PAREDOWN_CACHE"]
+    os.environ["PAREDOWN_CACHE"] = cache or kept
+    try:
+        if stage is not None:
+            return _killed(stage, backend, work, spec, Path(place))
+        notes: list[str] = []
+        result = _do(backend, work, spec, Path(place), notes.append, events=("note",))
+        return {"result": result.model_dump(mode="json"), "notes": notes}
+    finally:
+        os.environ["PAREDOWN_CACHE"] = kept
 
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # frameworks print
+
+def _do(backend: str, work: str, spec: dict[str, Any], directory: Path, tell: Any, events: tuple[str, ...]) -> Any:
     manager = Manager.discover()
-    for line in sys.stdin:
-        request, notes = json.loads(line), []
-        directory = Path(request["directory"])
-        directory.mkdir(parents=True, exist_ok=True)
+    checked = load_spec(spec, manager.registry)
+    require_able(manager, checked, backend)
+    directory.mkdir(parents=True, exist_ok=True)
 
-        def report(event: str, notes: list[str] = notes, **fields: Any) -> None:
-            if event == "note":
-                notes.append(fields["text"])
+    def report(event: str, **fields: Any) -> None:
+        if event in events:
+            tell(fields["text"])
 
+    return WORK[work](manager, checked, backend, 0, directory, base_dir=directory.parent, report=report, trust=Trust())
+
+
+def _killed(stage: str, backend: str, work: str, spec: dict[str, Any], directory: Path) -> bool:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
         try:
-            spec = load_spec(request["spec"], manager.registry)
-            require_able(manager, spec, backend)
-            run_one(manager, spec, backend, 0, directory, base_dir=directory.parent, report=report)
-            answer: dict[str, Any] = {"notes": notes}
-        except ParedownError as error:
-            answer = {"error": error.to_dict()}
-        channel.write(json.dumps(answer) + "\n")
-        channel.flush()
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1])
+            with os.fdopen(writing, "w", buffering=1) as told:
+                _do(backend, work, spec, directory, lambda text: told.write(f"{text}\n"), events=("stage",))
+        except BaseException:  # or it would answer in its parent's place
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        for line in told:
+            if stage in line:
+                time.sleep(0.05)
+                os.kill(child, signal.SIGKILL)
+                break
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])

@@ -41,6 +41,7 @@ LOSSES = (
     "feature_l2",
     "attention",
     "cwd",
+    "box_imitation",
     "fsp",
     "similarity",
     "rkd",

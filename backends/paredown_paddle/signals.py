@@ -93,7 +93,8 @@ def _given(
         return student.outputs, None if teacher is None else teacher.outputs
     assert teacher is not None, "core gives a term with taps something that teaches"
     own = [projections.applied((index, place), student.taps[tap.student]) for place, tap in enumerate(planned.taps)]
-    return own, [teacher.taps[tap.teacher] for tap in planned.taps]
+    taught = [teacher.taps[tap.teacher] for tap in planned.taps]
+    return own, (taught, teacher.outputs) if planned.guided else taught
 
 
 def _parameter(values: Array, dtype: str) -> Any:

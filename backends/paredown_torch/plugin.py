@@ -26,6 +26,7 @@ from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
 from paredown.twins import WIDTHS, outputs_of
 from paredown_torch.zoo import NAMES
+from paredown_torch.zoo.refused import REFUSED
 
 if TYPE_CHECKING:
     from paredown.contracts import FloatArray, Outputs
@@ -42,6 +43,7 @@ LOSSES = (
     "feature_l2",
     "attention",
     "cwd",
+    "box_imitation",
     "fsp",
     "similarity",
     "rkd",
@@ -68,6 +70,7 @@ def register_backend() -> BackendInfo:
         reads=(".pth", ".pt"),
         libraries={"timm": ("timm",)},
         outputs=outputs_of(NAMES),
+        refused=REFUSED,
     )
 
 

@@ -28,6 +28,7 @@ from paredown.spec.components import (
 from paredown.spec.losses import (
     AttentionLoss,
     BinaryCrossEntropyLoss,
+    BoxImitationLoss,
     CwdLoss,
     DistLoss,
     DkdLoss,
@@ -95,6 +96,14 @@ _LOSSES = (
     Component("distill_loss", "feature_l2", f"{_COMPARING}:feature_l2", FeatureL2Loss, reads="features"),
     Component("distill_loss", "attention", f"{_COMPARING}:attention", AttentionLoss, reads="features"),
     Component("distill_loss", "cwd", f"{_COMPARING}:cwd", CwdLoss, reads="features"),
+    Component(
+        "distill_loss",
+        "box_imitation",
+        f"{_COMPARING}:box_imitation",
+        BoxImitationLoss,
+        reads="features",
+        guided_by=("boxes", "masks"),
+    ),
     Component("distill_loss", "fsp", f"{_COMPARING}:fsp", FspLoss, reads="features"),
     Component("distill_loss", "similarity", f"{_COMPARING}:similarity", SimilarityLoss, reads="features"),
     Component("distill_loss", "rkd", f"{_COMPARING}:rkd", RkdLoss, reads="features"),

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
 
 from paredown import files
+from paredown.algorithms.batches import evaluation_batch
 from paredown.contracts import Outputs, Runtime, Task
-from paredown.deploy.verify import run_file
+from paredown.deploy.verify import run_batches
 from paredown.engine.code import require_code
 from paredown.engine.data import load_data
 from paredown.engine.journal import read_plans
 from paredown.engine.preflight import require_able
 from paredown.engine.processes import run_in_process
 from paredown.engine.runner import run_directory
+from paredown.engine.tallies import agreement_of
 from paredown.engine.tasks import for_images
 from paredown.engine.trust import trusting
 from paredown.errors import ParedownError, SpecError
@@ -127,15 +129,16 @@ def agreements(
     data = load_data(manager, spec, base_dir)
     task = for_images(_task(manager, spec), data.input_shape)
     runtime: Runtime = manager.registry.implementation("runtime", spec.deploy.runtime.kind)(spec.deploy.runtime)
-    outputs: dict[tuple[str, int], Outputs] = {}
-    for run in {(one.backend, one.seed): one for pair in pairs for one in pair}.values():
-        path = run_directory(out, run.backend, run.seed) / run.delivered
-        outputs[run.backend, run.seed] = run_file(runtime, path, data.test[0])
+
+    def answers(run: RunResult) -> Iterator[Outputs]:
+        path, images = run_directory(out, run.backend, run.seed) / run.delivered, data.test[0]
+        return run_batches(runtime, path, images, batch_size=evaluation_batch(images))
+
     return tuple(
         Agreement(
             backends=(a.backend, b.backend),
             seed=a.seed,
-            predictions=task.agreement(outputs[a.backend, a.seed], outputs[b.backend, b.seed]),
+            predictions=agreement_of(task, answers(a), answers(b)),
             kept_channels=_kept_alike(out, a, b),
             metric_difference={name: b.final.metrics[name] - a.final.metrics[name] for name in a.final.metrics},
         )

@@ -120,8 +120,10 @@ def _baseline(manager: Manager, spec: Spec) -> Stage:
     weights = spec.model.weights if spec.model else None
     start = {None: "weights drawn from the seed", "pretrained": "the framework's pretrained weights"}
     what = f"Build the network with {start.get(weights, f'the weights of {weights}')}"
+    shared = f" on {baseline.train_on}, which does so for every backend" if baseline.train_on else ""
     what += (
-        f", train it for {_count(baseline.epochs, 'epoch')}, and keep it in the cache: equal ones are trained once."
+        f", train it for {_count(baseline.epochs, 'epoch')}{shared}, and keep it in the cache: equal ones are trained"
+        " once."
         if trained
         else ", and take it as it is."
     )

@@ -163,7 +163,8 @@ class PlannedTap(Frozen):
 class PlannedLoss(Frozen):
     """One term of the training loss: its kind, the options of that kind, and the factor it enters the sum with.
 
-    A term with `taps` is given the outputs of these layers, in this order, in place of the networks' outputs.
+    A term with `taps` is given the outputs of these layers, in this order, in place of the networks' outputs. One that
+    is `guided` besides is given, in place of the teacher's layers, a pair: these, and all that the teacher returned.
     `schedule` multiplies the factor with another one that changes from step to step.
     """
 
@@ -172,6 +173,7 @@ class PlannedLoss(Frozen):
     weight: float
     taps: tuple[PlannedTap, ...] = ()
     schedule: LossSchedule | None = None
+    guided: bool = False
 
 
 class DistillPlan(Frozen):

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 
 from pydantic import BaseModel
 
-from paredown.contracts import BackendInfo, Component, StepKind
+from paredown.contracts import BackendInfo, Component, RefusedNetwork, StepKind
 from paredown.errors import ComponentMissing, PluginError, UnsupportedError
 from paredown.implementations import import_attribute
 from paredown.spec.base import Frozen
@@ -26,8 +26,8 @@ class Entry:
     """One component: who declares it, its options, and where it is implemented.
 
     `backends` holds for each backend the implementation and the plugin that gives it. `distributions` and `install` are
-    the packages that it needs; `granularities`, `weights` and `needs` are a criterion's, `reads` is a loss's, `loss`,
-    `outputs` and `output_losses` are a task's. See `Component`.
+    the packages that it needs; `granularities`, `weights` and `needs` are a criterion's, `reads` and `guided_by` are a
+    loss's, `loss`, `outputs` and `output_losses` are a task's. See `Component`.
     """
 
     slot: str
@@ -40,6 +40,7 @@ class Entry:
     weights: str | None = None
     needs: tuple[str, ...] = ()
     reads: str = "outputs"
+    guided_by: tuple[str, ...] = ()
     loss: str = "hard_label"
     outputs: str = "classes"
     output_losses: tuple[str, ...] | None = None
@@ -129,6 +130,10 @@ class Registry:
     def backend_outputs(self) -> Mapping[str, Mapping[str, str]]:
         """Every backend with what its networks return that return no `classes`."""
         return {name: info.outputs for name, info in self.backends.items()}
+
+    def backend_refused(self) -> Mapping[str, Mapping[str, RefusedNetwork]]:
+        """Every backend with the networks that it refuses by name."""
+        return {name: info.refused for name, info in self.backends.items()}
 
     def label_loss(self, task: str) -> str:
         """The name of the loss on the labels that networks are trained with for a task."""
@@ -279,6 +284,7 @@ def _declare(entries: dict[tuple[str, str], Entry], component: Component, owner:
         weights=component.weights,
         needs=component.needs,
         reads=component.reads,
+        guided_by=component.guided_by,
         loss=component.loss,
         outputs=component.outputs,
         output_losses=component.output_losses,

@@ -70,7 +70,11 @@ class StepRecord(Frozen):
 
 
 class Provenance(Frozen):
-    """What a result came from: versions, machine, spec, seed."""
+    """What a result came from: versions, machine, spec, the baseline's arrays and the backend that trained them.
+
+    `trained_on` is None where the baseline was given, and in results that were written before it was said.
+    `baseline_digest` is SHA-256 over the baseline's arrays under neutral names; None in older results.
+    """
 
     versions: dict[str, str]
     python: str
@@ -79,6 +83,8 @@ class Provenance(Frozen):
     spec_hash: str
     device: str
     threads: int
+    trained_on: str | None = None
+    baseline_digest: str | None = None
 
 
 class RunResult(Frozen):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,8 @@ from paredown.errors import ComponentMissing
 
 Row = dict[str, Any]
 """An annotation as COCO writes it."""
+Kind = Literal["bbox", "segm"]
+"""What overlaps: boxes or masks."""
 
 
 def average_precision(found: Sequence[Detections], labels: Array) -> tuple[float, float]:
@@ -30,17 +32,9 @@ def average_precision(found: Sequence[Detections], labels: Array) -> tuple[float
     Raises:
         ComponentMissing: pycocotools is not installed.
     """
-    _require_pycocotools("detection")
-    detected = [
-        _row(image, label, score=float(score), **_rectangle(box))
-        for image, one in enumerate(found)
-        for box, label, score in zip(one.boxes, one.classes, one.scores, strict=True)
-    ]
-    objects = [
-        _row(image, labels["classes"][image, place], iscrowd=int(crowd), **_rectangle(labels["boxes"][image, place]))
-        for image, place, crowd in _objects(labels)
-    ]
-    return _measured("bbox", [{"id": image} for image in range(len(labels))], objects, detected)
+    measured = BoxPrecision()
+    measured.add(found, labels)
+    return measured.compute()
 
 
 def mask_average_precision(found: Iterable[Instances], labels: Array) -> tuple[float, float]:
@@ -53,19 +47,79 @@ def mask_average_precision(found: Iterable[Instances], labels: Array) -> tuple[f
     Raises:
         ComponentMissing: pycocotools is not installed.
     """
-    _require_pycocotools("instance_segmentation")
-    detected = [
-        _row(image, label, score=float(score), **_region(mask))
-        for image, one in enumerate(found)
-        for mask, label, score in zip(one.masks, one.detections.classes, one.detections.scores, strict=True)
-    ]
-    objects = [
-        _row(image, labels["classes"][image, place], iscrowd=int(crowd), **_region(labels["masks"][image, place] != 0))
-        for image, place, crowd in _objects(labels)
-    ]
-    height, width = labels["masks"].shape[2:]
-    images = [{"id": image, "height": height, "width": width} for image in range(len(labels))]
-    return _measured("segm", images, objects, detected)
+    measured = MaskPrecision()
+    measured.add(found, labels)
+    return measured.compute()
+
+
+class _Precision:
+    """Average precision batch by batch: what is kept are rows as COCO writes them."""
+
+    def __init__(self, kind: Kind, task: str) -> None:
+        """Begins with no image.
+
+        Raises:
+            ComponentMissing: pycocotools is not installed.
+        """
+        _require_pycocotools(task)
+        self._kind: Kind = kind
+        self._images: list[dict[str, int]] = []
+        self._objects: list[Row] = []
+        self._detected: list[Row] = []
+
+    def compute(self) -> tuple[float, float]:
+        """The mean over thresholds and classes, and the mean over classes at 0.5, of all images."""
+        return _measured(self._kind, self._images, self._objects, self._detected)
+
+    def _keep(
+        self,
+        found: Iterable[Iterable[tuple[int, float, Row]]],
+        labels: Array,
+        region: Callable[[int, int], Row],
+        **size: int,
+    ) -> None:
+        """Keeps further images: class, score and region of what was found in each, asked for one by one; and labels."""
+        start, classes = len(self._images), labels["classes"]
+        self._images += [{"id": start + image, **size} for image in range(len(labels))]
+        self._detected += [
+            _row(image, label, score=float(score), **where)
+            for image, rows in enumerate(found, start)
+            for label, score, where in rows
+        ]
+        self._objects += [
+            _row(start + image, classes[image, place], iscrowd=int(crowd), **region(image, place))
+            for image, place, crowd in _objects(labels)
+        ]
+
+
+class BoxPrecision(_Precision):
+    """`average_precision` batch by batch."""
+
+    def __init__(self) -> None:
+        """Begins with no image; raises `ComponentMissing` without pycocotools."""
+        super().__init__("bbox", "detection")
+
+    def add(self, found: Iterable[Detections], labels: Array) -> None:
+        """Keeps the detections and the objects of further images."""
+        rows = (zip(one.classes, one.scores, map(_rectangle, one.boxes), strict=True) for one in found)
+        self._keep(rows, labels, lambda image, place: _rectangle(labels["boxes"][image, place]))
+
+
+class MaskPrecision(_Precision):
+    """`mask_average_precision` batch by batch; masks are kept as run lengths."""
+
+    def __init__(self) -> None:
+        """Begins with no image; raises `ComponentMissing` without pycocotools."""
+        super().__init__("segm", "instance_segmentation")
+
+    def add(self, found: Iterable[Instances], labels: Array) -> None:
+        """Keeps the objects that were found, asked for one image after the other, and those of the labels."""
+        masks = labels["masks"]
+        height, width = masks.shape[2:]
+        rows = (
+            zip(one.detections.classes, one.detections.scores, map(_region, one.masks), strict=True) for one in found
+        )
+        self._keep(rows, labels, lambda image, place: _region(masks[image, place] != 0), height=height, width=width)
 
 
 def _require_pycocotools(task: str) -> None:
@@ -81,9 +135,7 @@ def _require_pycocotools(task: str) -> None:
         ) from error
 
 
-def _measured(
-    kind: Literal["bbox", "segm"], images: list[dict[str, int]], objects: list[Row], detected: list[Row]
-) -> tuple[float, float]:
+def _measured(kind: Kind, images: list[dict[str, int]], objects: list[Row], detected: list[Row]) -> tuple[float, float]:
     from pycocotools.cocoeval import COCOeval
 
     if not detected or not any(not one["iscrowd"] for one in objects):

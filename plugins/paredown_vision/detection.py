@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from paredown.algorithms.detection import Detections, agreement, decode
+from collections.abc import Callable
+
+from paredown.algorithms.detection import Detections, decode, shared_detections
 from paredown.contracts import Array, Drawing, Outputs
 from paredown.errors import ModelError
-from paredown_vision.average_precision import average_precision
+from paredown_vision.average_precision import BoxPrecision
 from paredown_vision.config import DetectionConfig
 from paredown_vision.drawing import draw_detections, draw_objects
+from paredown_vision.tallies import Share, metrics_of, share_of
 
 SURE = 0.3
 """The score from which on detections count for `agreement`, and are drawn."""
@@ -39,9 +42,7 @@ class Detection:
             ModelError: The outputs are not those of a detector for images of this size.
             ComponentMissing: pycocotools is not installed.
         """
-        found = self._decoded(outputs, self.config.least_score)
-        overall, at_half = average_precision(found, labels)
-        return {"map": overall, "ap50": at_half}
+        return metrics_of(self.metric_tally(), outputs, labels)
 
     def agreement(self, outputs: Outputs, reference: Outputs) -> float:
         """The share of detections with a score of at least 0.3 that both networks made.
@@ -49,8 +50,15 @@ class Detection:
         Two are the same where class and place are: an intersection over union of at least 0.5. See
         `paredown.algorithms.detection.agreement`.
         """
-        first, second = (self._sure(one) for one in (outputs, reference))
-        return agreement(first, second)
+        return share_of(self._alike, outputs, reference)
+
+    def metric_tally(self) -> FoundBoxes:
+        """Counts `metrics` batch by batch."""
+        return FoundBoxes(lambda outputs: self._decoded(outputs, self.config.least_score))
+
+    def agreement_tally(self) -> Share:
+        """Counts `agreement` batch by batch."""
+        return Share(self._alike)
 
     def drawings(self, outputs: Outputs) -> list[Drawing]:
         """Of each image the detections with a score of at least 0.3."""
@@ -59,6 +67,9 @@ class Detection:
     def true_drawings(self, labels: Array) -> list[Drawing]:
         """Of each image its objects, crowds among them; labels are records of `paredown.algorithms.objects`."""
         return [draw_objects(one) for one in labels]
+
+    def _alike(self, outputs: Outputs, reference: Outputs) -> tuple[int, int]:
+        return shared_detections(self._sure(outputs), self._sure(reference))
 
     def _sure(self, outputs: Outputs) -> list[Detections]:
         return self._decoded(outputs, max(SURE, self.config.least_score))
@@ -71,6 +82,24 @@ class Detection:
             overlap=self.config.overlap,
             most=self.config.most,
         )
+
+
+class FoundBoxes:
+    """What was detected in all images, and what is there."""
+
+    def __init__(self, decoded: Callable[[Outputs], list[Detections]]) -> None:
+        """Begins with no image; `decoded` gives the detections of a batch."""
+        self._decoded = decoded
+        self._precision = BoxPrecision()
+
+    def update(self, outputs: Outputs, labels: Array) -> None:
+        """Keeps the detections of a batch, and not its outputs."""
+        self._precision.add(self._decoded(outputs), labels)
+
+    def compute(self) -> dict[str, float]:
+        """The metrics of all images."""
+        overall, at_half = self._precision.compute()
+        return {"map": overall, "ap50": at_half}
 
 
 def known_size(image_size: tuple[int, int] | None) -> tuple[int, int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from paredown.algorithms.detection import Detections
+from paredown.algorithms.detection import Detections, Instances
 from paredown.algorithms.objects import PADDING
 from paredown.contracts import Array, Drawing, DrawnObject
 
@@ -13,6 +15,12 @@ def draw_detections(found: Detections) -> Drawing:
     """The detections of one image, the surest last, so that it lies above the others."""
     rows = zip(found.boxes.tolist(), found.classes.tolist(), found.scores.tolist(), strict=True)
     return Drawing(tuple(DrawnObject(tuple(box), label, score) for box, label, score in rows)[::-1])
+
+
+def draw_instances(found: Instances) -> Drawing:
+    """The objects found in one image with their masks, the surest last."""
+    plain = draw_detections(found.detections).objects
+    return Drawing(tuple(replace(one, mask=mask) for one, mask in zip(plain, found.masks[::-1], strict=True)))
 
 
 def draw_objects(label: Array) -> Drawing:

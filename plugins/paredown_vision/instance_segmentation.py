@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from paredown.algorithms.detection import Instances, decode_instances, mask_agreement
-from paredown.contracts import Array, Outputs
-from paredown_vision.average_precision import mask_average_precision
+from paredown.algorithms.detection import Instances, decode_instances, shared_instances
+from paredown.contracts import Array, Drawing, Outputs
+from paredown_vision.average_precision import MaskPrecision
 from paredown_vision.config import InstanceSegmentationConfig
 from paredown_vision.detection import SURE, known_size
+from paredown_vision.drawing import draw_instances, draw_objects
+from paredown_vision.tallies import Share, metrics_of, share_of
 
 
 class InstanceSegmentation:
@@ -38,8 +40,7 @@ class InstanceSegmentation:
             ModelError: The outputs are not those of a detector with masks for images of this size.
             ComponentMissing: pycocotools is not installed.
         """
-        overall, at_half = mask_average_precision(self._decoded(outputs, self.config.least_score), labels)
-        return {"map": overall, "ap50": at_half}
+        return metrics_of(self.metric_tally(), outputs, labels)
 
     def agreement(self, outputs: Outputs, reference: Outputs) -> float:
         """The share of objects with a score of at least 0.3 that both networks found.
@@ -47,8 +48,29 @@ class InstanceSegmentation:
         Two are the same where class and mask are: an intersection over union of at least 0.5. See
         `paredown.algorithms.detection.mask_agreement`.
         """
-        least_score = max(SURE, self.config.least_score)
-        return mask_agreement(self._decoded(outputs, least_score), self._decoded(reference, least_score))
+        return share_of(self._alike, outputs, reference)
+
+    def metric_tally(self) -> FoundMasks:
+        """Counts `metrics` batch by batch."""
+        return FoundMasks(lambda outputs: self._decoded(outputs, self.config.least_score))
+
+    def agreement_tally(self) -> Share:
+        """Counts `agreement` batch by batch."""
+        return Share(self._alike)
+
+    def drawings(self, outputs: Outputs) -> list[Drawing]:
+        """Of each image the objects with a score of at least 0.3, with their masks."""
+        return [draw_instances(one) for one in self._sure(outputs)]
+
+    def true_drawings(self, labels: Array) -> list[Drawing]:
+        """Of each image its objects, crowds among them; labels are records of `paredown.algorithms.objects`."""
+        return [draw_objects(one) for one in labels]
+
+    def _sure(self, outputs: Outputs) -> Iterator[Instances]:
+        return self._decoded(outputs, max(SURE, self.config.least_score))
+
+    def _alike(self, outputs: Outputs, reference: Outputs) -> tuple[int, int]:
+        return shared_instances(self._sure(outputs), self._sure(reference))
 
     def _decoded(self, outputs: Outputs, least_score: float) -> Iterator[Instances]:
         return decode_instances(
@@ -58,3 +80,21 @@ class InstanceSegmentation:
             overlap=self.config.overlap,
             most=self.config.most,
         )
+
+
+class FoundMasks:
+    """The objects that were found in all images, and those that are there."""
+
+    def __init__(self, decoded: Callable[[Outputs], Iterator[Instances]]) -> None:
+        """Begins with no image; `decoded` gives the objects of a batch, one image after the other."""
+        self._decoded = decoded
+        self._precision = MaskPrecision()
+
+    def update(self, outputs: Outputs, labels: Array) -> None:
+        """Keeps the run lengths of a batch, and not its outputs."""
+        self._precision.add(self._decoded(outputs), labels)
+
+    def compute(self) -> dict[str, float]:
+        """The metrics of all images."""
+        overall, at_half = self._precision.compute()
+        return {"map": overall, "ap50": at_half}

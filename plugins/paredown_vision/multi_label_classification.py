@@ -6,6 +6,7 @@ import numpy as np
 
 from paredown.contracts import FloatArray, IntArray
 from paredown_vision.config import MultiLabelClassificationConfig
+from paredown_vision.tallies import Share, metrics_of, share_of
 
 
 class MultiLabelClassification:
@@ -26,14 +27,44 @@ class MultiLabelClassification:
             outputs: Logits, [count, classes].
             labels: 0 or 1, [count, classes].
         """
+        return metrics_of(self.metric_tally(), outputs, labels)
+
+    def agreement(self, outputs: FloatArray, reference: FloatArray) -> float:
+        """The share of (image, class) that both take for present, a logit above 0, or both for absent."""
+        return share_of(_alike, outputs, reference)
+
+    def metric_tally(self) -> Scores:
+        """Counts `metrics` batch by batch."""
+        return Scores()
+
+    def agreement_tally(self) -> Share:
+        """Counts `agreement` batch by batch."""
+        return Share(_alike)
+
+
+class Scores:
+    """The logits of every image: their order over all images is what the metric reads."""
+
+    def __init__(self) -> None:
+        self._outputs: list[FloatArray] = []
+        self._labels: list[IntArray] = []
+
+    def update(self, outputs: FloatArray, labels: IntArray) -> None:
+        """Keeps a batch: logits [batch, classes], labels of 0 and 1 [batch, classes]."""
+        self._outputs.append(outputs)
+        self._labels.append(labels)
+
+    def compute(self) -> dict[str, float]:
+        """The mean average precision."""
         from sklearn.metrics import average_precision_score
 
+        outputs, labels = np.concatenate(self._outputs), np.concatenate(self._labels)
         occurs = labels.any(axis=0)
         if not occurs.any():
             return {"map": 0.0}
         scores = outputs[:, : labels.shape[1]][:, occurs]
         return {"map": float(average_precision_score(labels[:, occurs], scores, average="macro"))}
 
-    def agreement(self, outputs: FloatArray, reference: FloatArray) -> float:
-        """The share of (image, class) that both take for present, a logit above 0, or both for absent."""
-        return float(np.mean((outputs > 0) == (reference > 0)))
+
+def _alike(outputs: FloatArray, reference: FloatArray) -> tuple[int, int]:
+    return int(np.count_nonzero((outputs > 0) == (reference > 0))), outputs.size

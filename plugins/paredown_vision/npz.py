@@ -121,11 +121,17 @@ def _labels(arrays: Mapping[str, Array], counts: list[int], path: Path) -> list[
                     f"{values.dtype} of shape {values.shape}",
                     expected=f"{'numbers' if part == 'boxes' else 'whole numbers'}, {count} along the first axis",
                 )
-        found.append(parts["labels"].astype(np.int64) if "labels" in parts else _objects(parts, split, path))
+        found.append(_whole(parts["labels"]) if "labels" in parts else _objects(parts, split, path))
     places = max((len(one["classes"][0]) for one in found if one.dtype.names and len(one)), default=1)
     if any(one.dtype.names and len(one) and len(one["classes"][0]) != places for one in found):
         raise _refused(path, "the splits have room for different numbers of objects")
     return found
+
+
+def _whole(labels: Array) -> Array:
+    """Class maps [count, height, width] as bytes where these hold them; other labels as int64."""
+    is_map = labels.ndim == 3 and labels.size and labels.min() >= 0 and labels.max() <= np.iinfo(np.uint8).max
+    return labels.astype(np.uint8 if is_map else np.int64, copy=False)
 
 
 def _objects(parts: Mapping[str, Array], split: str, path: Path) -> Array:

@@ -10,6 +10,7 @@ from paredown.algorithms.objects import IGNORED
 from paredown.contracts import Drawing, FloatArray, IntArray
 from paredown.errors import DataError
 from paredown_vision.config import SemanticSegmentationConfig
+from paredown_vision.tallies import Share, metrics_of, share_of
 
 _IMAGES = 16
 """How many images are looked at together, so that what counting needs besides the outputs does not grow with them."""
@@ -38,21 +39,19 @@ class SemanticSegmentation:
         Raises:
             DataError: Labels have another shape than the logits, or are no classes of the network.
         """
-        confusion = confusion_matrix(outputs, labels)
-        right, union = np.diag(confusion), confusion.sum(axis=0) + confusion.sum(axis=1) - np.diag(confusion)
-        occurs = union > 0
-        return {
-            "miou": float(np.mean(right[occurs] / union[occurs])) if occurs.any() else 0.0,
-            "pixel_accuracy": float(right.sum() / max(confusion.sum(), 1)),
-        }
+        return metrics_of(self.metric_tally(), outputs, labels)
 
     def agreement(self, outputs: FloatArray, reference: FloatArray) -> float:
         """The share of pixels whose greatest logit is the same class's in both, [count, classes, height, width]."""
-        same = sum(
-            int(np.count_nonzero(outputs[part].argmax(axis=1) == reference[part].argmax(axis=1)))
-            for part in _parts(len(outputs))
-        )
-        return same / max(outputs.size // outputs.shape[1], 1)
+        return share_of(_alike, outputs, reference)
+
+    def metric_tally(self) -> Confusion:
+        """Counts `metrics` batch by batch."""
+        return Confusion()
+
+    def agreement_tally(self) -> Share:
+        """Counts `agreement` batch by batch."""
+        return Share(_alike)
 
     def drawings(self, outputs: FloatArray) -> list[Drawing]:
         """Of each image the class of each pixel, that of the greatest logit."""
@@ -61,6 +60,30 @@ class SemanticSegmentation:
     def true_drawings(self, labels: IntArray) -> list[Drawing]:
         """Of each image its map of classes, nothing where a pixel does not count."""
         return [Drawing(class_map=one) for one in labels]
+
+
+class Confusion:
+    """The confusion matrix of all pixels that count."""
+
+    def __init__(self) -> None:
+        self._counts: IntArray | None = None
+
+    def update(self, outputs: FloatArray, labels: IntArray) -> None:
+        """Counts a batch: logits [batch, classes, height, width], class indices [batch, height, width]."""
+        found = confusion_matrix(outputs, labels)
+        self._counts = found if self._counts is None else self._counts + found
+
+    def compute(self) -> dict[str, float]:
+        """The metrics of all batches."""
+        if self._counts is None:
+            return {"miou": 0.0, "pixel_accuracy": 0.0}
+        counts = self._counts
+        right, union = np.diag(counts), counts.sum(axis=0) + counts.sum(axis=1) - np.diag(counts)
+        occurs = union > 0
+        return {
+            "miou": float(np.mean(right[occurs] / union[occurs])) if occurs.any() else 0.0,
+            "pixel_accuracy": float(right.sum() / max(counts.sum(), 1)),
+        }
 
 
 def confusion_matrix(outputs: FloatArray, labels: IntArray) -> IntArray:
@@ -81,7 +104,7 @@ def confusion_matrix(outputs: FloatArray, labels: IntArray) -> IntArray:
     found = np.zeros(classes * classes, np.int64)
     for part in _parts(len(outputs)):
         counts = labels[part] != IGNORED
-        true, predicted = labels[part][counts], outputs[part].argmax(axis=1)[counts]
+        true, predicted = labels[part][counts].astype(np.int64), outputs[part].argmax(axis=1)[counts]
         if true.size and not 0 <= true.min() <= true.max() < classes:
             raise DataError(
                 "the labels hold classes that the network does not have",
@@ -92,6 +115,14 @@ def confusion_matrix(outputs: FloatArray, labels: IntArray) -> IntArray:
             )
         found += np.bincount(true * classes + predicted, minlength=classes * classes)
     return found.reshape(classes, classes)
+
+
+def _alike(outputs: FloatArray, reference: FloatArray) -> tuple[int, int]:
+    same = sum(
+        int(np.count_nonzero(outputs[part].argmax(axis=1) == reference[part].argmax(axis=1)))
+        for part in _parts(len(outputs))
+    )
+    return same, outputs.size // outputs.shape[1]
 
 
 def _parts(count: int) -> Iterator[slice]:

@@ -66,7 +66,7 @@ def make_splits(
     mean = capped[0][0].mean(axis=axes, keepdims=True, dtype=np.float64)
     deviation = _not_zero(capped[0][0].std(axis=axes, keepdims=True, dtype=np.float64))
     train, validation, test = (
-        (((images - mean) / deviation).astype(np.float32), labels if labels.dtype.names else labels.astype(np.int64))
+        (((images - mean) / deviation).astype(np.float32), labels if _is_kept(labels) else labels.astype(np.int64))
         for images, labels in capped
     )
     return DataSplits(name, train, validation, test, classes)
@@ -97,6 +97,11 @@ def byte_splits(
         (ByteImages(pixels, index, mean, _not_zero(deviation)), labels) for index, labels in parts
     )
     return DataSplits(name, train, validation, test, num_classes, notes)
+
+
+def _is_kept(labels: Array) -> bool:
+    """Whether labels stay in their dtype: records, and class maps of bytes."""
+    return bool(labels.dtype.names) or (labels.dtype == np.uint8 and labels.ndim == 3)
 
 
 def _require_training_images(name: str, count: int) -> None:

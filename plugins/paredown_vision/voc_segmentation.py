@@ -29,7 +29,7 @@ def load_voc_segmentation(config: VocSegmentationConfig, base_dir: Path) -> Data
     names = [part[:cap] for part, cap in zip(_lists(root, config), caps_of(config.limit), strict=True)]
     every = [name for part in names for name in part]
     height, width = config.size
-    require_label_room(len(every), height * width * np.dtype(np.int64).itemsize, f"a class map of {height} x {width}")
+    require_label_room(len(every), height * width, f"a class map of {height} x {width}")
     labels = np.zeros((len(every), height, width), np.uint8)
 
     def read(place: int) -> Array:
@@ -52,7 +52,7 @@ def load_voc_segmentation(config: VocSegmentationConfig, base_dir: Path) -> Data
     parts, start = [], 0
     for part in names:
         index = store.good[(store.good >= start) & (store.good < start + len(part))]
-        parts.append((index, labels[index].astype(np.int64)))
+        parts.append((index, labels[index]))
         start += len(part)
     return byte_splits("voc_segmentation", store.pixels, parts, config.num_classes, notes)
 

@@ -1,19 +1,16 @@
 """Decides and writes on one backend, from given weights, what a run does with a detector.
 
-    python detector.py BACKEND DIRECTORY
-
 DIRECTORY, which has the network's name, gets the groups, two pruning plans, what the cut left, the quantization plan,
 the ONNX files of the network and its integer form, and the outputs of the network and its simulation as `.npz`.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
-from networks import CARRIED_OUT, PRUNINGS, workbench
+from agreement.networks import CARRIED_OUT, FRAMEWORKS, PRUNINGS, workbench
 
 from paredown import files
 from paredown.algorithms.outputs import as_tuple
@@ -25,11 +22,13 @@ from paredown.deploy.verify import require_equal_outputs, run_file
 from paredown.deploy.writing.qdq import write_qdq
 from paredown.engine import coupling, exporting, pruning, quantization
 from paredown.manager import Manager
+from paredown.twins import MASK_DETECTORS
 
 DECIDED = (CARRIED_OUT, "taylor")
 
 
-def main(backend: str, out: Path) -> None:
+def main(backend: str, directory: str) -> None:
+    out = Path(directory)
     bench = workbench(Manager.discover(), backend, out.name, width=0.25)
     model = bench.build_lively()
     state, (images, _) = bench.state(model), bench.split("test")
@@ -54,18 +53,13 @@ def main(backend: str, out: Path) -> None:
     simulated = exporting.simulate(bench, folded, plan, {}).model
     keep(out / "simulated.npz", bench.manager.evaluate(backend, simulated, images))
     answers = run_file(bench.runtime, file, images)
-    noise = layer_noise(graph, plan, lambda: iter([images]))
-    facts = {
-        "difference": require_equal_outputs(answers, bench.manager.evaluate(backend, whole, images), file),
-        "noise": {one.layer: one.network for one in noise},
-    }
-    files.write_json(out / "facts.json", facts)
+    difference = require_equal_outputs(answers, bench.manager.evaluate(backend, whole, images), file)
+    files.write_json(out / "facts.json", {"difference": difference})
+    if backend == FRAMEWORKS[0] and out.name in MASK_DETECTORS:  # equal files and equal plans have equal noise
+        noise = layer_noise(graph, plan, lambda: iter([images]))
+        files.write_json(out / "noise.json", {one.layer: one.network for one in noise})
 
 
 def keep(path: Path, outputs: Outputs) -> None:
     """All outputs of a network, in their order."""
     np.savez(path, *as_tuple(outputs))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))

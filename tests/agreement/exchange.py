@@ -1,17 +1,14 @@
 """Loads on one backend what the other pruned: base model, plan and safetensors; and answers to the same images.
 
-    python exchange.py BACKEND DIRECTORY
-
 DIRECTORY is what `produce.py` wrote on the other backend; outputs are put there as `exchanged-*.npy`.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
-from networks import CARRIED_OUT, PRUNED, workbench
+from agreement.networks import CARRIED_OUT, PRUNED, workbench
 
 import paredown
 from paredown import files
@@ -20,8 +17,8 @@ from paredown.manager import Manager
 from paredown.plan import PrunePlan
 
 
-def main(backend: str, directory: Path) -> None:
-    manager = Manager.discover()
+def main(backend: str, place: str) -> None:
+    manager, directory = Manager.discover(), Path(place)
     for name in PRUNED:
         bench = workbench(manager, backend, name)
         plan = read_plan(directory / name / f"plan-{CARRIED_OUT}.json", PrunePlan)
@@ -30,7 +27,3 @@ def main(backend: str, directory: Path) -> None:
     bench = workbench(manager, backend, "resnet20")
     model = paredown.load(directory / "run" / "seed-0", backend=backend)
     np.save(directory / "exchanged-run.npy", bench.outputs(model, "test"))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,19 +1,16 @@
 """Decides and writes on one backend, from given weights, what a run does with networks that return pixels.
 
-    python pixels.py BACKEND DIRECTORY
-
 DIRECTORY gets for each network a directory with its groups, pruning plans, what the cut left, the quantization
 plan, the ONNX files, and outputs as `.npy`.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
-from networks import CARRIED_OUT, PRUNINGS, workbench
+from agreement.networks import CARRIED_OUT, PRUNINGS, workbench
 
 from paredown import files
 from paredown.deploy.files import to_bytes
@@ -27,7 +24,8 @@ from paredown.twins import PIXELS
 DECIDED = {"unet": (CARRIED_OUT, "taylor"), "lraspp_mobilenet_v3_small": (CARRIED_OUT,)}
 
 
-def main(backend: str, out: Path) -> None:
+def main(backend: str, place: str) -> None:
+    out = Path(place)
     manager = Manager.discover()
     for name in PIXELS:
         bench, directory = workbench(manager, backend, name), out / name
@@ -57,7 +55,3 @@ def main(backend: str, out: Path) -> None:
         folded, _ = exporting.folded(bench, bench.build_lively())
         simulated = exporting.simulate(bench, folded, quantized, {}).model
         np.save(directory / "outputs-simulated.npy", bench.outputs(simulated, "test"))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,7 +1,5 @@
 """Does on one backend, from given weights, what a run does, and writes all that the tests compare.
 
-    python produce.py BACKEND DIRECTORY
-
 DIRECTORY holds `zoo.json`, `training.json` and `distillation.json`, a whole run of `resnet20` under `run/`, and for
 each pruned network a directory with its groups, plans, weights, the framework's outputs as `.npy`, and for some the
 ONNX files.
@@ -10,15 +8,24 @@ ONNX files.
 from __future__ import annotations
 
 import hashlib
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from networks import CARRIED_OUT, DEPLOYED, MEASURED, PRUNED, PRUNINGS, QUANTIZE, AgreementBench, lively, workbench
-from training import distillation_facts, training_facts
-from zoo import zoo_facts
+from agreement.networks import (
+    CARRIED_OUT,
+    DEPLOYED,
+    MEASURED,
+    PRUNED,
+    PRUNINGS,
+    QUANTIZE,
+    AgreementBench,
+    lively,
+    workbench,
+)
+from agreement.training import distillation_facts, training_facts
+from agreement.zoo import zoo_facts
 
 import paredown
 from paredown import files
@@ -108,7 +115,8 @@ def digests(state: State) -> list[list[Any]]:
     ]
 
 
-def main(backend: str, out: Path) -> None:
+def main(backend: str, directory: str) -> None:
+    out = Path(directory)
     manager = Manager.discover()
     run(manager, backend, out / "run")
     for name in PRUNED:
@@ -117,7 +125,3 @@ def main(backend: str, out: Path) -> None:
     files.write_json(out / "training.json", training_facts(manager, backend, out))
     files.write_json(out / "distillation.json", distillation_facts(manager, backend, out))
     files.write_json(out / "zoo.json", zoo_facts(manager, backend, out))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from agreement.conftest import run_on_both
 from agreement.networks import AT_224, FRAMEWORKS
 from agreement.test_files import require_equal_files
+from backend_processes import ask_all
 
 pytestmark = pytest.mark.matrix
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory, baseline_cache):
+def deployed(tmp_path_factory, processes):
     """By backend, the directory that `at_224.py` filled."""
     directories = {name: tmp_path_factory.mktemp(name) for name in FRAMEWORKS}
-    run_on_both("at_224.py", directories, baseline_cache)
+    ask_all(processes, "agreement.at_224", directories)
     return directories
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from agreement.conftest import run_on_both
 from agreement.networks import FRAMEWORKS
+from backend_processes import ask_all
 
 from paredown.comparison import same_decisions
 from paredown.engine.journal import read_plan
@@ -24,10 +24,10 @@ TOLERANCE = 1e-4
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, baseline_cache):
+def made(tmp_path_factory, processes):
     """By backend, the directory that `pixels.py` filled."""
     directories = {name: tmp_path_factory.mktemp(name) for name in FRAMEWORKS}
-    run_on_both("pixels.py", directories, baseline_cache)
+    ask_all(processes, "agreement.pixels", directories)
     return directories
 
 

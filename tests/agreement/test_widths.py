@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 import pytest
-from agreement.conftest import run_on_both
 from agreement.networks import FRAMEWORKS, at_widths
+from backend_processes import ask_all
 
 from paredown.files import read_json
 from paredown.twins import WIDTHS
@@ -36,10 +36,10 @@ BLOCK = re.compile(r"(blocks|features|layer\d)\.\d+|\w+")
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, baseline_cache):
+def built(tmp_path_factory, processes):
     """By backend, the directory that `widths.py` filled."""
     directories = {name: tmp_path_factory.mktemp(name) for name in FRAMEWORKS}
-    run_on_both("widths.py", directories, baseline_cache)
+    ask_all(processes, "agreement.widths", directories)
     return directories
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from networks import BATCH, PRUNED, STEPS, AgreementBench, workbench
+from agreement.networks import BATCH, PRUNED, STEPS, AgreementBench, workbench
 
 from paredown import files
 from paredown.algorithms import batches

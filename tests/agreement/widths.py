@@ -1,24 +1,22 @@
 """What a backend says of the networks that take a width multiplier, at several widths.
 
-    python widths.py BACKEND DIRECTORY
-
 DIRECTORY gets `widths.json`, by `NETWORK@WIDTH`, and the outputs of each network at half its width as `NETWORK.npy`.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
-from networks import HALF, at_widths, workbench
-from zoo import describe
+from agreement.networks import HALF, at_widths, workbench
+from agreement.zoo import describe
 
 from paredown import files
 from paredown.manager import Manager
 
 
-def main(backend: str, out: Path) -> None:
+def main(backend: str, directory: str) -> None:
+    out = Path(directory)
     manager, facts = Manager.discover(), {}
     for name, smallest in manager.backend(backend).widths.items():
         for width in at_widths(smallest):
@@ -28,7 +26,3 @@ def main(backend: str, out: Path) -> None:
             if width == HALF:
                 np.save(out / f"{name}.npy", bench.outputs(bench.build_lively(model), "test"))
     files.write_json(out / "widths.json", facts)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))

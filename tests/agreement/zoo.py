@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from networks import PRUNED, AgreementBench, workbench
+from agreement.networks import PRUNED, AgreementBench, workbench
 
 from paredown.algorithms import counting
 from paredown.contracts import LayerInfo, Model

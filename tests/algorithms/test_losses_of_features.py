@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from loss_cases import CASES, ON_FEATURES, OPTIONS, reference
 
-from paredown.algorithms.losses import attention, cwd, feature_l2, fsp, rkd, similarity
+from paredown.algorithms.detection import decode, guides, imitation, position_weights
+from paredown.algorithms.losses import attention, box_imitation, cwd, feature_l2, fsp, rkd, similarity
 from paredown.algorithms.losses.pooling import average_pool
 from paredown.errors import ModelError
 
@@ -77,6 +78,52 @@ def test_a_flow_is_the_mean_product_of_the_channels_of_two_taps():
     assert fsp([maps([1, 3]), maps([5])], [maps([0]), maps([1])], None, {}) == 100
 
 
+def test_imitation_weighs_positions_by_what_the_teacher_detects():
+    # One detection, sqrt(sigmoid(0) * sigmoid(0)) = 1/2 sure, from 0 to 4 in both axes of an image of 8 x 8: the first
+    # of four cells. With background b it weighs b + (1 - b) / 2, the three others b.
+    logits = np.full((1, 2, 5), -50.0)
+    logits[0, 1, 0] = 0
+    outputs = (logits, np.full((1, 4, 5), 2.0), np.zeros((1, 5)))
+    ones, other = np.zeros((1, 1, 2, 2)), np.array([[[[2.0, 1.0], [1.0, 1.0]]]])
+    options = {"least_score": 0.3, "background": 0.0, "image_size": [8, 8]}
+    assert box_imitation([ones], ([other], outputs), None, options) == pytest.approx(4)
+    half = options | {"background": 0.5}
+    assert box_imitation([ones], ([other], outputs), None, half) == pytest.approx((0.75 * 4 + 3 * 0.5) / 2.25)
+    assert box_imitation([ones], ([other], outputs), None, options | {"background": 1.0}) == 7 / 4
+    assert box_imitation([ones], ([other], outputs), None, options | {"least_score": 0.6}) == 0
+
+
+def test_the_teachers_outputs_are_decoded_once_for_all_taps(monkeypatch):
+    calls = []
+    monkeypatch.setattr(imitation, "decode", lambda *given, **options: calls.append(given) or decode(*given, **options))
+    outputs = (np.zeros((1, 2, 5)), np.full((1, 4, 5), 2.0), np.zeros((1, 5)))
+    taps = [np.ones((1, 3, 2, 2)), np.ones((1, 3, 4, 4))]
+    options = {"least_score": 0.3, "background": 0.0, "image_size": [8, 8]}
+    assert box_imitation(taps, (taps, outputs), None, options) == 0
+    assert len(calls) == 1
+
+
+def test_a_detection_smaller_than_a_cell_still_weighs():
+    outputs = (np.full((1, 1, 5), 9.0), np.full((1, 4, 5), 0.1), np.full((1, 5), 9.0))
+    weights = position_weights(guides(outputs, (8, 8), 0.5), (8, 8), (1, 2), 0.2)
+    assert (weights > 0.9).all()
+    empty = (np.full((1, 1, 5), -9.0), *outputs[1:])
+    assert position_weights(guides(empty, (8, 8), 0.5), (8, 8), (1, 2), 0.2) == pytest.approx(0.2)
+
+
+def test_cells_of_a_map_are_as_wide_as_its_stride_where_the_last_one_reaches_beyond_the_image():
+    # (30, 33) pixels at strides 4 and 8: 8 x 9 and 4 x 5 positions. One detection around the second position of the
+    # first row at stride 8, (12, 4), from 8.5 to 15.5 and 0.5 to 7.5: within that cell, and within four at stride 4.
+    logits, distances = np.full((1, 1, 92), -50.0), np.full((1, 4, 92), 3.5)
+    logits[0, 0, 72 + 1] = 50
+    outputs = (logits, distances, np.full((1, 92), 50.0))
+    for size, touched in (((4, 5), np.s_[:1, 1:2]), ((8, 9), np.s_[:2, 2:4])):
+        expected = np.zeros(size)
+        expected[touched] = 1
+        weights = position_weights(guides(outputs, (30, 33), 0.5), (30, 33), size, 0.0)
+        np.testing.assert_allclose(weights[0], expected)
+
+
 def test_similarity_by_hand():
     # rows (1, 0) and (0, 1) for images that have nothing in common, (r, r) with r^2 = 1/2 for equal ones
     apart, equal = np.eye(2), np.ones((2, 3))
@@ -113,7 +160,7 @@ def test_a_student_equal_to_its_teacher_costs_nothing(case):
     assert reference(replace(case, student=case.teacher)) == pytest.approx(0, abs=1e-12)
 
 
-@pytest.mark.parametrize("loss", ["feature_l2", "cwd", "fsp"])
+@pytest.mark.parametrize("loss", ["feature_l2", "cwd", "fsp", "box_imitation"])
 def test_other_channels_are_refused_where_channels_are_compared(loss):
     student, teacher = [np.zeros((2, 3, 2, 2))] * 2, [np.zeros((2, 4, 2, 2))] * 2
     with pytest.raises(ModelError, match="compares channel by channel") as caught:
@@ -121,7 +168,7 @@ def test_other_channels_are_refused_where_channels_are_compared(loss):
     assert caught.value.problems[0].value == "3 and 4"
 
 
-@pytest.mark.parametrize("loss", ["attention", "cwd"])
+@pytest.mark.parametrize("loss", ["attention", "cwd", "box_imitation"])
 @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 1, 1)])
 def test_one_position_is_refused_where_positions_are_compared(loss, shape):
     values = [np.zeros(shape)]

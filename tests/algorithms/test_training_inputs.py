@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paredown.algorithms.batches import batch_count, epoch_batches, epoch_order, in_order
+from paredown.algorithms.batches import batch_count, epoch_batches, epoch_order, evaluation_batch, in_order
 from paredown.algorithms.counting import count_macs, count_parameters
 from paredown.algorithms.initialization import draw
 from paredown.algorithms.schedules import learning_rate
@@ -53,6 +53,18 @@ def test_data_smaller_than_a_batch_is_one_batch():
     images, labels = np.zeros((3, 1, 1, 1)), np.arange(3)
     assert batch_count(3, 8) == 1
     assert sorted(next(epoch_batches((images, labels), 8, seed=0, epoch=0))[1]) == [0, 1, 2]
+
+
+def test_class_maps_that_are_kept_as_bytes_are_trained_on_as_int64():
+    maps = np.full((4, 2, 2), 255, np.uint8)
+    _, labels = next(epoch_batches((np.zeros((4, 1, 2, 2)), maps), 4, seed=0, epoch=0))
+    assert labels.dtype == np.int64
+    assert np.all(labels == 255)
+
+
+@pytest.mark.parametrize(("side", "count"), [(8, 128), (181, 128), (512, 16), (4096, 1)])
+def test_fewer_large_images_are_evaluated_at_once(side, count):
+    assert evaluation_batch(np.broadcast_to(np.float32(0), (1000, 3, side, side))) == count
 
 
 def test_in_order_gives_the_rest_as_a_smaller_batch():

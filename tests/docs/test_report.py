@@ -112,6 +112,40 @@ def test_the_page_loads_nothing_from_elsewhere(page):
     assert "Plotly.newPlot" in page
 
 
+@pytest.mark.parametrize(
+    ("baseline", "trained_on", "digests", "said"),
+    [
+        ({"epochs": 0, "train_on": None}, None, "aa", None),
+        ({"epochs": 1, "train_on": "torch"}, None, (None, None), None),
+        (None, None, (None, None), None),
+        (None, "torch", (None, None), "Each backend trains a baseline of its own"),
+        (
+            {"epochs": 1, "train_on": "torch"},
+            "torch",
+            "aa",
+            "All backends start from one baseline, which torch trained",
+        ),
+        ({"epochs": 1, "train_on": "torch"}, "torch", "ab", "those of one seed differ"),
+        ({"epochs": 1, "train_on": "torch"}, "torch", (None, "a"), "of all backends were trained on torch."),
+    ],
+)
+def test_the_page_says_where_baselines_come_from_as_far_as_the_results_tell(
+    comparison, baseline, trained_on, digests, said
+):
+    runs = tuple(
+        run.model_copy(
+            update={
+                "provenance": run.provenance.model_copy(update={"trained_on": trained_on, "baseline_digest": digest})
+            }
+        )
+        for run, digest in zip(comparison.runs, digests, strict=True)
+    )
+    spec = {"name": "any"} if baseline is None else {"name": "any", "baseline": baseline}
+    text = render(comparison.model_copy(update={"runs": runs, "spec": spec}), [])
+    notes = [note for note in ("baseline of its own", "one baseline", "baselines of all") if note in text]
+    assert (said in text) if said else notes == []
+
+
 def test_the_page_escapes_names_evidence_errors_and_sections(page):
     for text in ("&lt;script&gt;name", "&lt;b&gt;output", "&lt;i&gt;it died", "its &lt;text&gt;", "a note &amp; more"):
         assert text in page

@@ -1,4 +1,4 @@
-"""Runs of many specs, for the tests of one file."""
+"""Runs of many specs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import pytest
 from whole_runs import Runner
 
 
-@pytest.fixture(scope="module")
-def runners(baseline_cache):
+@pytest.fixture(scope="session")
+def runners(processes):
     """By backend, what runs specs on it."""
-    found = {backend: Runner(backend, baseline_cache) for backend in ("torch", "paddle")}
-    yield found
-    for runner in found.values():
-        runner.close()
+    return {backend: Runner(process) for backend, process in processes.items()}

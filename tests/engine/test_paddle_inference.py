@@ -12,13 +12,9 @@ DEPLOY = {"runtime": {"kind": "paddle_inference", "algorithm": "abs_max"}, "max_
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, baseline_cache):
-    place = tmp_path_factory.mktemp("inference")
-    spec = write_spec(place / "spec.yaml", small_spec(steps=[QUANTIZE], deploy=DEPLOY, backends=["paddle"]))
-    environment = {"PAREDOWN_CACHE": str(baseline_cache)}
-    done = paredown("run", spec, "--backend", "paddle", "--out", place / "out", env=environment)
-    assert done.returncode == 0, done.stderr
-    return place / "out" / "paddle" / "seed-0"
+def run(tmp_path_factory, runners):
+    spec = small_spec(steps=[QUANTIZE], deploy=DEPLOY, backends=["paddle"])
+    return runners["paddle"].run(spec, tmp_path_factory.mktemp("inference"))[0]
 
 
 def test_every_candidate_is_a_directory_that_the_runtime_reads(run):

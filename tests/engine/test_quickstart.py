@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from helpers import QUICKSTART, paredown
+import yaml
+from helpers import QUICKSTART
 
 
 @pytest.fixture(scope="module", params=["torch", "paddle"])
-def run(request, tmp_path_factory, baseline_cache):
-    out = tmp_path_factory.mktemp("quickstart")
-    environment = {"PAREDOWN_CACHE": str(baseline_cache)}
-    done = paredown("run", QUICKSTART, "--backend", request.param, "--out", out, "--json", env=environment)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)["runs"][0]
+def run(request, tmp_path_factory, runners):
+    spec = yaml.safe_load(QUICKSTART.read_text("utf-8"))
+    _, result, _ = runners[request.param].run(spec, tmp_path_factory.mktemp("quickstart"))
+    assert not result.missed
+    return result.model_dump(mode="json")
 
 
 def test_half_of_the_channels_go_and_at_most_0_35_of_the_macs_stay(run):

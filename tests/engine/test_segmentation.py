@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from helpers import PRUNE, paredown, write_spec
+from helpers import PRUNE
 
 from paredown.engine.run_files import read_pictures
 from paredown.files import read_json
-from paredown.results import RunResult
 
 DISTILL: dict[str, Any] = {
     "kind": "distill",
@@ -61,16 +60,9 @@ SPEC: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module", params=["torch", "paddle"])
-def finished(request, tmp_path_factory, baseline_cache):
+def finished(request, tmp_path_factory, runners):
     """The directory and the result of one run."""
-    place = tmp_path_factory.mktemp(request.param)
-    spec = write_spec(place / "spec.yaml", SPEC)
-    done = paredown(
-        "run", spec, "--backend", request.param, "--out", place / "out", env={"PAREDOWN_CACHE": str(baseline_cache)}
-    )
-    assert done.returncode == 0, done.stderr
-    directory = place / "out" / request.param / "seed-0"
-    return directory, RunResult.model_validate_json((directory / "result.json").read_text())
+    return runners[request.param].run(SPEC, tmp_path_factory.mktemp(request.param))[:2]
 
 
 def test_files_are_measured_by_the_metrics_of_the_task(finished):

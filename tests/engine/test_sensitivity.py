@@ -14,6 +14,7 @@ import pytest
 from helpers import PRUNE, paredown, small_spec, write_spec
 
 from paredown.algorithms.groups import GroupSet
+from paredown.cli.sensitivity import only_measured
 from paredown.contracts import BackendInfo, DataSplits, Measurements, RunContext
 from paredown.engine.networks import cache_directory
 from paredown.engine.sensitivity import layers_of, measure, zeroed
@@ -227,24 +228,28 @@ def test_the_layers_of_a_group_are_those_whose_outputs_it_holds():
 
 
 @pytest.fixture(scope="module", params=["torch", "paddle"])
-def case(request, tmp_path_factory):
-    """A spec, and what its sensitivity is when nothing interrupts the measurement."""
+def case(request, tmp_path_factory, runners):
+    """A spec, and what the command says of its sensitivity when nothing interrupts the measurement."""
     place = tmp_path_factory.mktemp(f"sensitivity-{request.param}")
     path = write_spec(place / "spec.yaml", small_spec(steps=[PRUNE]))
-    environment = {"PAREDOWN_CACHE": str(place / "cache")}
-    command = ("sensitivity", path, "--backend", request.param)
-    done = paredown(*command, "--out", place / "whole", env=environment)
+    command = ("sensitivity", path, "--backend", request.param, "--out", place / "whole")
+    done = paredown(*command, env={"PAREDOWN_CACHE": str(place / "cache")})
     assert done.returncode == 0, done.stderr
     whole = Sensitivity.model_validate_json((place / "whole" / "sensitivity.json").read_text())
-    return command, place, whole
+    manager = Manager.discover()
+    spec = only_measured(manager, load_spec(small_spec(steps=[PRUNE]), manager.registry), None, None)
+    return runners[request.param], spec.model_dump(mode="json"), place, whole
 
 
 def test_a_measurement_killed_on_the_way_goes_on_and_finds_the_same(case):
-    command, place, whole = case
-    environment = {"PAREDOWN_CACHE": str(place / "other-cache")}
-    arguments = [sys.executable, "-m", "paredown", *map(str, command), "--out", str(place / "killed")]
+    runner, spec, place, whole = case
+    command = ("sensitivity", place / "spec.yaml", "--backend", whole.runs[0].backend, "--out", place / "killed")
     killed = subprocess.Popen(
-        arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env={**os.environ, **environment}
+        [sys.executable, "-m", "paredown", *map(str, command)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PAREDOWN_CACHE": str(place / "other-cache")},
     )
     for line in killed.stderr:
         if "group 2 of" in line:
@@ -252,13 +257,11 @@ def test_a_measurement_killed_on_the_way_goes_on_and_finds_the_same(case):
             break
     killed.wait()
     killed.stderr.close()
-    wait_for_worker(place / "killed" / "sensitivity" / command[-1])
-    done = paredown(*command, "--out", place / "killed", env=environment)
-    assert done.returncode == 0, done.stderr
-    again = Sensitivity.model_validate_json((place / "killed" / "sensitivity.json").read_text())
-    assert [run.curves for run in again.runs] == [run.curves for run in whole.runs]
-    assert again.runs[0].reused >= len(whole.ratios)
-    assert again.runs[0].measured > 0
+    wait_for_worker(place / "killed" / "sensitivity" / whole.runs[0].backend)
+    again = runner.sensitivity(spec, place / "killed", place / "other-cache")
+    assert again.curves == whole.runs[0].curves
+    assert again.reused >= len(whole.ratios)
+    assert again.measured > 0
 
 
 def wait_for_worker(directory):
@@ -270,15 +273,14 @@ def wait_for_worker(directory):
 
 
 def test_a_second_measurement_is_read_from_the_cache(case):
-    command, place, whole = case
-    done = paredown(*command, "--out", place / "elsewhere", "--json", env={"PAREDOWN_CACHE": str(place / "cache")})
-    (run,) = Sensitivity.model_validate_json(done.stdout).runs
+    runner, spec, place, whole = case
+    run = runner.sensitivity(spec, place / "elsewhere", place / "cache")
     assert run.measured == 0
     assert run.curves == whole.runs[0].curves
 
 
 def test_a_page_that_needs_nothing_else_stands_beside_the_figures(case):
-    _, place, whole = case
+    *_, place, whole = case
     page = (place / "whole" / "sensitivity.html").read_text()
     assert "Plotly.newPlot" in page
     assert all(curve.group in page for curve in whole.runs[0].curves)

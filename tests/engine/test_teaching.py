@@ -16,11 +16,14 @@ from paredown.engine.networks import cache_directory
 from paredown.engine.stepping import StepInput
 from paredown.engine.teaching.preparing import prepare_lessons, require_lessons
 from paredown.engine.teaching.soft_labels import soft_labels
+from paredown.engine.teaching.taps import Networks, require_comparable
 from paredown.engine.teaching.teachers import _title, make_teacher, require_outputs
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, BackendFailed, ModelError, UnsupportedError
+from paredown.files import write_state
 from paredown.manager import Manager
 from paredown.markers import hookimpl
+from paredown.plan import PlannedLoss, PlannedTap
 from paredown.spec.loader import load_spec
 from paredown.spec.teachers import ArtifactTeacher, BaselineTeacher, EnsembleTeacher, OnnxTeacher, ZooTeacher
 
@@ -357,6 +360,26 @@ def test_another_file_of_the_same_name_makes_another_run(bench, tmp_path):
     first = given_files(spec, tmp_path)
     write_network(tmp_path / "teacher.onnx", classes=7)
     assert first != given_files(spec, tmp_path)
+
+
+@pytest.mark.parametrize("loss", ["kl", "mse"])
+def test_a_teacher_with_all_of_its_weights_from_a_file_teaches_by_its_outputs(bench, tmp_path, loss):
+    weight = np.random.default_rng(0).standard_normal((10, 64)).astype(np.float32)
+    write_state(tmp_path / "t.safetensors", {"w": weight})
+    teacher = {"kind": "zoo", "name": "resnet20", "weights": "t.safetensors"}
+    chosen = bench(teacher=teacher, losses=[{"kind": loss}])
+    require_lessons(chosen)
+    np.testing.assert_array_equal(lessons_of(chosen).teacher["w"], weight)
+
+
+def test_a_teacher_that_detects_nothing_cannot_guide(bench):
+    planned = PlannedLoss(kind="box_imitation", taps=(PlannedTap(student="a", teacher="a"),), guided=True)
+    networks = Networks({"a": (8, 4, 4)}, {"a": (8, 4, 4)}, np.zeros((2, 10), np.float32))
+    with pytest.raises(ModelError, match="not those of a detector") as caught:
+        require_comparable(bench(), (planned,), networks, "steps[0]")
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.value) == ("steps[0].teacher", "(2, 10)")
+    assert "[batch, 4, 5]" in problem.expected
 
 
 def test_a_teacher_whose_head_nobody_trained_teaches_by_its_features_alone(bench):

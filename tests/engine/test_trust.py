@@ -54,7 +54,7 @@ def place(tmp_path, monkeypatch):
 
 
 def spec_of(**builders):
-    return SimpleNamespace(model=BuilderModel(builders=builders))
+    return SimpleNamespace(model=BuilderModel(builders=builders), baseline=None, steps=())
 
 
 def source(place, function, *trusted, **options):

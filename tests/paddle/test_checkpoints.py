@@ -66,7 +66,7 @@ def test_torchs_file_is_read_in_a_process_of_torchs_own(tmp_path):
     subprocess.run(
         [sys.executable, "-c", SAVE, str(tmp_path / "a.safetensors"), str(tmp_path / "a.pth")], check=True, timeout=120
     )
-    model, notes = initialised(bench, Recipe(bench.source, "a.pth"))
-    found = bench.state(model)
+    beginning = initialised(bench, Recipe(bench.source, "a.pth"))
+    found = bench.state(beginning.model)
     assert all(np.array_equal(found[name], state[name]) for name in state)
-    assert "took `model`" in notes[1]
+    assert "took `model`" in beginning.notes[1]

@@ -64,6 +64,11 @@ def distilled(*losses, **changes):
         ),
         (SEGMENTED_OBJECTS, "model.name", "`fcos_mobilenet_v2_small` is not for the task `instance_segmentation`"),
         (DETECTED | distilled({"kind": "kl"}), "steps[1].losses[0]", "`kl` cannot compare the outputs"),
+        (
+            SEGMENTED | distilled({"kind": "box_imitation", "taps": [{"student": "decoder1"}]}),
+            "steps[1].losses[0]",
+            "cannot read those of the task `semantic_segmentation`",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -83,7 +88,28 @@ def test_labels_alone_teach_nothing_whatever_the_loss_is_called(manager):
 
 def test_what_a_spec_calls_hard_label_is_the_loss_of_the_task(manager):
     spec = load_spec(small_spec(**SEGMENTED, **distilled({"kind": "kl"}, {"kind": "hard_label"})), manager.registry)
-    assert preflight.losses(manager, spec) == ("pixel_cross_entropy", "kl")
+    assert preflight.losses(manager, spec, "torch") == ("pixel_cross_entropy", "kl")
     stages = {stage.name: stage.losses for stage in explain_spec(manager, spec, ["torch"]).stages}
     assert stages["baseline"] == ("pixel_cross_entropy",)
     assert stages["distill"] == ("kl", "pixel_cross_entropy")
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "instead"),
+    [
+        ("ssdlite320_mobilenet_v3_large", DETECTED, "fcos_mobilenet_v2_small"),
+        ("fasterrcnn_resnet50_fpn", DETECTED, "fcos_mobilenet_v2_small"),
+        ("maskrcnn_resnet50_fpn", SEGMENTED_OBJECTS, "fcos_mask_mobilenet_v2_small"),
+    ],
+)
+@pytest.mark.parametrize("backends", [["torch"], ["torch", "paddle"]], ids=len)
+def test_detectors_of_torchvision_are_refused_by_name_with_the_reason_and_the_twin(
+    manager, name, task, instead, backends
+):
+    with pytest.raises(SpecError) as caught:
+        load_spec(small_spec(**task | {"model": task["model"] | {"name": name}}, backends=backends), manager.registry)
+    (problem,) = [problem for problem in caught.value.problems if problem.where.endswith("model.name")]
+    assert problem.value == f'"{name}"'
+    assert "list of dictionaries" in problem.what
+    assert f"`{instead}`" in problem.remedy
+    assert instead in manager.registry.backends["torch"].models

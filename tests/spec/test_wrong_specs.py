@@ -136,6 +136,8 @@ WRONG = [
     Wrong("seeds not a list", "seeds: [0]", "seeds: ¦0", "seeds", "wrong type", "0", "a list of at least 1", "write a list: [0]"),
     Wrong("no backend", "backends: [torch, paddle]", "backends: ¦[]", "backends", "too few", "[]", "at least 1", 'default, ["torch"]'),
     Wrong("unknown backend", "[torch, paddle]", "[torch, ¦padle]", "backends[1]", "no backend `padle`", "padle", "`paddle`", "did you mean `paddle`"),
+    Wrong("unknown trainer", "baseline: {epochs: 8,", "baseline: {epochs: 8, train_on: ¦torhc,", "baseline.train_on", "no backend `torhc`", "torhc", "`torch`", "did you mean `torch`"),
+    Wrong("trainer of nothing", "input_size: [8, 8]}\nbaseline: {epochs: 8,", "input_size: [8, 8], weights: a.safetensors}\nbaseline: {epochs: 0, train_on: ¦torch,", "baseline.train_on", "nothing is trained here", "torch", "`epochs` of at least 1", "leave `train_on` out"),
     Wrong("backend twice", "[torch, paddle]", "[torch, ¦torch]", "backends[1]", "listed twice", "torch", "each value once", "remove"),
     Wrong("seed twice", "seeds: [0]", "seeds: [0, 1, ¦0]", "seeds[2]", "listed twice", "0", "each value once", "remove"),
     Wrong("seed negative", "seeds: [0]", "seeds: [¦-1]", "seeds[0]", "out of range", "-1", "at least 0", "write"),

@@ -8,6 +8,7 @@ import pytest
 import torch
 from reference_groups import reference_groups
 from torch import nn
+from torch_exporter import keep_operators
 
 from paredown.algorithms.fold import find_folds
 from paredown.algorithms.groups import GroupSet
@@ -42,6 +43,11 @@ class Blocks(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.after(torch.relu(self.blocks(torch.relu(self.before(x))))).mean((2, 3))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _operators_are_read_once():
+    keep_operators()
 
 
 OWN = {"concatenation": Concatenation, "blocks": Blocks}

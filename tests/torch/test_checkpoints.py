@@ -60,8 +60,8 @@ def tensors(state):
 
 
 def given(bench, name, **more):
-    model, notes = initialised(bench, Recipe(bench.source, name, **more))
-    return bench.state(model), notes
+    beginning = initialised(bench, Recipe(bench.source, name, **more))
+    return bench.state(beginning.model), beginning.notes
 
 
 def wrapped(state):
@@ -107,6 +107,7 @@ def test_another_number_of_classes_leaves_the_head_alone(bench, state, tmp_path)
     found, notes = given(bench, "wider.pth")
     assert "the head (fc.weight, fc.bias) has another number of classes" in notes[0]
     assert not np.array_equal(found["fc.weight"], state["fc.weight"])
+    assert initialised(bench, Recipe(bench.source, "wider.pth")).drawn == ("fc.weight", "fc.bias")
 
 
 @pytest.mark.parametrize("name", ["bad.pth", "bad.pdparams"])

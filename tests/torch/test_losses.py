@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from loss_cases import CASES, OF_SEVERAL_ARRAYS, OPTIONS, POOR, reference, reference_gradient
+from loss_cases import CASES, OF_SEVERAL_ARRAYS, OPTIONS, POOR, reference, reference_gradient, taught
 
 from paredown.algorithms.losses.pooling import average_pool
 from paredown.errors import ModelError
@@ -18,12 +18,11 @@ def computed(case, dtype=torch.float64):
     convert = lambda values: torch.tensor(values, dtype=dtype)  # noqa: E731
     if case.loss not in OF_SEVERAL_ARRAYS:
         student = convert(case.student).requires_grad_()
-        taught, leaves = None if case.teacher is None else convert(case.teacher), [student]
+        leaves = [student]
     else:
         student = leaves = [convert(values).requires_grad_() for values in case.student]
-        taught = None if case.teacher is None else [convert(values) for values in case.teacher]
     labels = case.labels if case.labels.dtype.names else torch.tensor(case.labels)
-    loss = getattr(losses, case.loss)(student, taught, labels, case.options)
+    loss = getattr(losses, case.loss)(student, taught(case, convert), labels, case.options)
     loss.backward()
     return loss.detach(), [leaf.grad.numpy() for leaf in leaves]
 

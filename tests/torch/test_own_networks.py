@@ -6,8 +6,10 @@ import sys
 
 import numpy as np
 import pytest
+from helpers import small_spec
 
 from paredown.contracts import ModelSource, RunContext
+from paredown.engine import provenance
 from paredown.engine.baseline import prepare_baseline
 from paredown.engine.preflight import problems
 from paredown.engine.sources import require_running
@@ -118,6 +120,13 @@ def test_a_name_that_timm_does_not_know_is_told_with_the_nearest():
     with pytest.raises(ModelError, match="no network of this name") as caught:
         plugin.load_model("torch", ModelSource("resnet19", 10, 3, (32, 32), kind="timm"), RunContext(device="cpu"))
     assert caught.value.problems[0].remedy == "did you mean resnet18?"
+
+
+def test_the_version_of_timm_stands_in_the_provenance_of_its_networks(manager):
+    timm = pytest.importorskip("timm", reason="the extra `timm` is not installed")
+    spec, info = load_spec(timm_spec(), manager.registry), manager.backend("torch")
+    assert provenance.versions(provenance.distributions(info, spec))["timm"] == timm.__version__
+    assert "timm" not in provenance.distributions(info, load_spec(small_spec(), manager.registry))
 
 
 def test_without_timm_the_spec_is_refused_before_work_starts_with_the_command(manager, monkeypatch):

@@ -95,6 +95,10 @@ def test_the_task_measures_what_the_network_returns():
     outputs = (logits, targets.distances, centerness, np.ones((1, 1, 80)), cells)
     assert TASK.metrics(outputs, labels) == {"map": pytest.approx(1.0), "ap50": pytest.approx(1.0)}
     assert TASK.agreement(outputs, outputs) == 1.0
+    found, true = TASK.drawings(outputs)[0].objects[-1], TASK.true_drawings(labels)[0].objects[0]
+    assert (found.label, true.label, true.score) == (1, 1, None)
+    assert found.score >= 0.3
+    np.testing.assert_array_equal(found.mask, true.mask != 0)
     nowhere = (*outputs[:4], np.full_like(cells, -5.0))
     assert TASK.metrics(nowhere, labels) == {"map": 0.0, "ap50": 0.0}
     assert TASK.agreement(outputs, nowhere) == 0.0

@@ -50,7 +50,9 @@ def test_labels_may_be_class_maps_or_several_classes(tmp_path: Path) -> None:
         maps[f"{split}_labels"] = np.full((count, 4, 6), 255)
         maps[f"{split}_labels"][:, 0, 0] = 6
         several[f"{split}_labels"] = np.eye(5, dtype=np.int64)[np.arange(count) % 5]
-    assert load(tmp_path, maps).num_classes == 7
+    kept = load(tmp_path, maps)
+    assert kept.num_classes == 7
+    assert kept.train[1].dtype == np.uint8
     assert load(tmp_path, several).num_classes == 5
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from paredown.contracts import DataSplits
 from paredown.errors import DataError
+from paredown_vision import label_room
 from paredown_vision.dataset_configs import VocSegmentationConfig
 from paredown_vision.voc_segmentation import load_voc_segmentation
 
@@ -43,7 +44,7 @@ def test_maps_hold_palette_indices(tmp_path: Path) -> None:
     data = load(dataset(tmp_path))
     images, labels = data.train
     assert images.shape == (6, 3, 8, 16)
-    assert labels.dtype == np.int64
+    assert labels.dtype == np.uint8
     np.testing.assert_array_equal(labels[0, 0], [1] * 7 + [255] * 2 + [2] * 7)
     assert (images[:][:, :, :, :7] < images[:][:, :, :, 9:]).all()
 
@@ -87,12 +88,15 @@ def test_what_cannot_be_used_is_named_and_counted(tmp_path: Path) -> None:
     assert "4 of 12 pictures" in data.notes[0]
 
 
-def test_maps_that_are_too_large_for_memory_are_refused_before_room_is_taken(tmp_path: Path) -> None:
+def test_maps_that_are_too_large_for_memory_are_refused_before_room_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_room, "MOST_BYTES", 2**29)
     with pytest.raises(DataError) as caught:
         load(dataset(tmp_path), size=[8192, 8192])
     problem = caught.value.problems[0]
     assert problem.what == "the labels are too large for memory"
-    assert problem.value == "6.0 GiB: a class map of 8192 x 8192 in each of 12 pictures"
+    assert problem.value == "0.8 GiB: a class map of 8192 x 8192 in each of 12 pictures"
 
 
 def test_a_missing_list_is_refused(tmp_path: Path) -> None:

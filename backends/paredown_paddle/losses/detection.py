@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from paredown.algorithms.detection.targets import IGNORED, assign
+from paredown.algorithms.detection.targets import IGNORED, Targets, assign
 from paredown.algorithms.losses.detection import ALPHA, GAMMA, LEAST
 from paredown_paddle.framework import paddle
 
@@ -19,8 +19,12 @@ def fcos(student: Any, teacher: Any, labels: Any, options: Mapping[str, Any]) ->
         labels: Records of `paredown.algorithms.objects`, [batch], in NumPy.
         options: `image_size`, height and width in pixels.
     """
+    return fcos_of(student, assign(labels, options["image_size"]))
+
+
+def fcos_of(student: Any, targets: Targets) -> Any:
+    """`fcos` of a batch whose targets are known."""
     logits, distances, centerness = student
-    targets = assign(labels, options["image_size"])
     wanted, sides = (paddle.to_tensor(one, dtype=logits.dtype) for one in (targets.centerness, targets.distances))
     classes = paddle.to_tensor(targets.classes)
     found = (classes >= 0).astype(logits.dtype)

@@ -7,10 +7,10 @@ from typing import Any
 
 from paredown.algorithms.detection import assign, assign_masks
 from paredown_paddle.framework import paddle
-from paredown_paddle.losses.detection import fcos
+from paredown_paddle.losses.detection import fcos_of
 
 
-def fcos_mask(student: Any, teacher: Any, labels: Any, options: Mapping[str, Any]) -> Any:
+def fcos_mask(student: Any, teacher: Any, labels: Any, options: Mapping[str, Any]) -> Any:  # noqa: ARG001
     """`fcos`, and the cross entropy of masks (Bolya et al., 2019).
 
     Args:
@@ -21,7 +21,8 @@ def fcos_mask(student: Any, teacher: Any, labels: Any, options: Mapping[str, Any
         options: `image_size`, height and width in pixels.
     """
     logits, distances, centerness, coefficients, prototypes = student
-    wanted = assign_masks(labels, assign(labels, options["image_size"]))
+    targets = assign(labels, options["image_size"])
+    wanted = assign_masks(labels, targets)
     chosen, masks, weights = (
         paddle.to_tensor(one, dtype=prototypes.dtype) for one in (wanted.chosen, wanted.masks, wanted.weights)
     )
@@ -29,4 +30,4 @@ def fcos_mask(student: Any, teacher: Any, labels: Any, options: Mapping[str, Any
     found = paddle.matmul(own, prototypes.flatten(2))
     log_sigmoid = paddle.nn.functional.log_sigmoid
     entropy = -masks * log_sigmoid(found) - (1 - masks) * log_sigmoid(-found)
-    return fcos((logits, distances, centerness), teacher, labels, options) + (entropy * weights).sum()
+    return fcos_of((logits, distances, centerness), targets) + (entropy * weights).sum()

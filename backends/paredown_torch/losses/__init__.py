@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paredown_torch.losses.detection import fcos
 from paredown_torch.losses.features import attention, cwd, feature_l2
+from paredown_torch.losses.imitation import box_imitation
 from paredown_torch.losses.instances import fcos_mask
 from paredown_torch.losses.labels import binary_cross_entropy, pixel_cross_entropy
 from paredown_torch.losses.logits import dist, dkd, hard_label, kl, mse, soft_cross_entropy
@@ -12,6 +13,7 @@ from paredown_torch.losses.relations import fsp, rkd, similarity
 __all__ = [
     "attention",
     "binary_cross_entropy",
+    "box_imitation",
     "cwd",
     "dist",
     "dkd",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from paredown.algorithms.detection.targets import IGNORED, assign
+from paredown.algorithms.detection.targets import IGNORED, Targets, assign
 from paredown.algorithms.losses.detection import ALPHA, GAMMA, LEAST
 from paredown.contracts import Array
 
@@ -23,8 +23,12 @@ def fcos(student: tuple[Tensor, Tensor, Tensor], teacher: object, labels: Array,
         labels: Records of `paredown.algorithms.objects`, [batch], in NumPy.
         options: `image_size`, height and width in pixels.
     """
+    return fcos_of(student, assign(labels, options["image_size"]))
+
+
+def fcos_of(student: tuple[Tensor, Tensor, Tensor], targets: Targets) -> Tensor:
+    """`fcos` of a batch whose targets are known."""
     logits, distances, centerness = student
-    targets = assign(labels, options["image_size"])
     classes = torch.from_numpy(targets.classes).to(logits.device)
     wanted, sides = (torch.from_numpy(one).to(logits) for one in (targets.centerness, targets.distances))
     found = classes >= 0

@@ -11,11 +11,14 @@ from torch.nn import functional
 
 from paredown.algorithms.detection import assign, assign_masks
 from paredown.contracts import Array
-from paredown_torch.losses.detection import fcos
+from paredown_torch.losses.detection import fcos_of
 
 
 def fcos_mask(
-    student: tuple[Tensor, Tensor, Tensor, Tensor, Tensor], teacher: object, labels: Array, options: Mapping[str, Any]
+    student: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
+    teacher: object,  # noqa: ARG001 - one signature
+    labels: Array,
+    options: Mapping[str, Any],
 ) -> Tensor:
     """`fcos`, and the cross entropy of masks (Bolya et al., 2019).
 
@@ -27,10 +30,11 @@ def fcos_mask(
         options: `image_size`, height and width in pixels.
     """
     logits, distances, centerness, coefficients, prototypes = student
-    wanted = assign_masks(labels, assign(labels, options["image_size"]))
+    targets = assign(labels, options["image_size"])
+    wanted = assign_masks(labels, targets)
     chosen, masks, weights = (
         torch.from_numpy(one).to(prototypes) for one in (wanted.chosen, wanted.masks, wanted.weights)
     )
     found = (coefficients @ chosen).transpose(1, 2) @ prototypes.flatten(2)
     entropy = functional.binary_cross_entropy_with_logits(found, masks, weights, reduction="sum")
-    return fcos((logits, distances, centerness), teacher, labels, options) + entropy
+    return fcos_of((logits, distances, centerness), targets) + entropy

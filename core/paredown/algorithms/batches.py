@@ -50,13 +50,28 @@ def epoch_batches(
     for batch in range(batch_count(len(labels), batch_size, shards)):
         start = (batch * shards + shard) * batch_size
         index = order[start : start + batch_size]
-        pair = images[index], labels[index]
+        pair = images[index], batch_labels(labels[index])
         if changes is not None:
             pair = changes.apply(*pair, index)
         if soft_labels is None:
             yield pair
         else:
             yield *pair, np.asarray(soft_labels[index], dtype=np.float32)
+
+
+def batch_labels(labels: Array) -> Array:
+    """The labels of a batch as losses and tasks take them: class maps that are kept as bytes become int64."""
+    return labels.astype(np.int64) if labels.dtype == np.uint8 else labels
+
+
+EVALUATED_IMAGES, EVALUATED_PIXELS = 128, 2**22
+"""The most images, and the most pixels of them, that are evaluated at once."""
+
+
+def evaluation_batch(images: Images) -> int:
+    """How many images are evaluated at once: fewer where they are large, so that maps of many classes fit in memory."""
+    height, width = images.shape[2:]
+    return max(1, min(EVALUATED_IMAGES, EVALUATED_PIXELS // (height * width)))
 
 
 def in_order(images: Images, batch_size: int) -> Iterator[FloatArray]:

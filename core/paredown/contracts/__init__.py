@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paredown.contracts.acting import ExportRequest, ExportResult, Outcome
-from paredown.contracts.announcing import BackendInfo, Component, StepKind
+from paredown.contracts.announcing import BackendInfo, Component, RefusedNetwork, StepKind
 from paredown.contracts.arrays import (
     Array,
     Axis,
@@ -17,7 +17,16 @@ from paredown.contracts.arrays import (
     Split,
     State,
 )
-from paredown.contracts.data import DataLoader, DataSplits, Images, PlacedTask, Task
+from paredown.contracts.data import (
+    AgreementTally,
+    DataLoader,
+    DataSplits,
+    Images,
+    MetricTally,
+    PlacedTask,
+    TallyingTask,
+    Task,
+)
 from paredown.contracts.drawing import Drawing, DrawingTask, DrawnObject
 from paredown.contracts.measuring import Activity, Measurements, MeasureRequest
 from paredown.contracts.networks import Checkpoint, Fold, LayerInfo, ModelSource, RunContext
@@ -28,6 +37,7 @@ from paredown.contracts.training import Masking, Quantizing, TrainingRun
 
 __all__ = [
     "Activity",
+    "AgreementTally",
     "Array",
     "Axis",
     "BackendInfo",
@@ -54,6 +64,7 @@ __all__ = [
     "Masking",
     "MeasureRequest",
     "Measurements",
+    "MetricTally",
     "Model",
     "ModelSource",
     "Observer",
@@ -63,12 +74,14 @@ __all__ = [
     "PointKey",
     "Quantizing",
     "QuantizingRuntime",
+    "RefusedNetwork",
     "RunContext",
     "Runtime",
     "Session",
     "Split",
     "State",
     "StepKind",
+    "TallyingTask",
     "Task",
     "TrainingRun",
     "WeightCriterion",

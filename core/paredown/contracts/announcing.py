@@ -26,7 +26,10 @@ class Component:
 
     `reads` says what a loss is given. `outputs`: the output of student and teacher, of several the first, the logits.
     `labels`: all that the student returned and the labels; core puts `image_size` (height, width) among its options.
-    `features`: of both networks a sequence of maps, of the layers that the option `taps` names.
+    `features`: of both networks a sequence of maps, of the layers that the option `taps` names. `guided_by` is for a
+    loss on features that looks where the teacher's own outputs say: the `outputs` of the tasks (below) that it reads.
+    In place of the teacher's maps it is given a pair of these and all that the teacher returned, and `image_size` as
+    above; under other tasks it is refused.
 
     `loss`, `outputs` and `output_losses` are for tasks. `loss` is the loss on the labels that networks are trained with
     for it, a `distill_loss` that reads labels; a spec's `hard_label` means it. `outputs` is what its networks return:
@@ -46,6 +49,7 @@ class Component:
     weights: str | None = None
     needs: tuple[Literal["gradients", "activations"], ...] = ()
     reads: Literal["outputs", "labels", "features"] = "outputs"
+    guided_by: tuple[str, ...] = ()
     loss: str = "hard_label"
     outputs: str = "classes"
     output_losses: tuple[str, ...] | None = None
@@ -62,6 +66,14 @@ class StepKind:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedNetwork:
+    """A network that a framework has under this name and that its backend does not build: why, and what to do."""
+
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class BackendInfo:
     """A backend, without importing its framework.
 
@@ -71,7 +83,8 @@ class BackendInfo:
     with the smallest that each takes, `amp` the devices on which it trains in mixed precision. `libraries` are the
     further kinds of `model` whose networks it builds, such as `timm`, each with the packages that it needs for that.
     `reads` are the endings of the files of weights that it reads, such as `.pth`. `outputs` is what the
-    networks return that return no `classes` (see `Component`).
+    networks return that return no `classes` (see `Component`). `refused` are networks that users of the framework know
+    by these names and that the backend cannot build, so that a spec that names one is told why.
     """
 
     name: str
@@ -86,3 +99,4 @@ class BackendInfo:
     libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reads: tuple[str, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, RefusedNetwork] = field(default_factory=dict)

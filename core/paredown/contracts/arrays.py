@@ -34,7 +34,7 @@ PointKey = tuple[str, str, int]
 LossFunction = Callable[[Any, Any, Any, Mapping[str, Any]], Any]
 """A backend's own loss: takes the student's output or tuple of outputs, the teacher's or None, the labels and the
 options of its kind; returns a scalar of the framework. A loss that reads features takes two equally long lists of
-layers' outputs."""
+layers' outputs; one whose term is `guided` a list, and a pair of a list and all that the teacher returned."""
 
 Batch = tuple["FloatArray", "Array"] | tuple["FloatArray", "Array", "FloatArray"]
 """Images (float32, NCHW) and labels; where core has it the teacher's output, float32 (of several the first).

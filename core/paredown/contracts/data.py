@@ -33,9 +33,9 @@ class DataSplits:
     """A dataset, split once. Images are normalised, and may be no array but what gives arrays (`Images`).
 
     Labels are one array with the images along its first axis; the rest of its shape is the task's: int64 [images] for
-    classification, int64 [images, classes] of 0 and 1 for several classes an image, int64 [images, height, width] for
-    semantic segmentation, 255 where a pixel does not count, and for objects in images the structured arrays [images] of
-    `paredown.algorithms.objects`.
+    classification, int64 [images, classes] of 0 and 1 for several classes an image, int64 or uint8 [images, height,
+    width] for semantic segmentation, 255 where a pixel does not count, and for objects in images the structured arrays
+    [images] of `paredown.algorithms.objects`. Losses and tasks are given int64 in place of uint8, batch by batch.
     """
 
     name: str
@@ -68,6 +68,42 @@ class Task(Protocol):
 
     def agreement(self, outputs: Outputs, reference: Outputs) -> float:
         """The share of predictions, in [0, 1], that are the same in two networks' outputs for the same images."""
+        ...
+
+
+class MetricTally(Protocol):
+    """Metrics that are counted batch by batch, so that no split's outputs are held as a whole."""
+
+    def update(self, outputs: Outputs, labels: Array) -> None:
+        """Counts a batch; neither argument is changed."""
+        ...
+
+    def compute(self) -> dict[str, float]:
+        """The metrics of all batches, as `Task.metrics` of them joined."""
+        ...
+
+
+class AgreementTally(Protocol):
+    """The agreement of two networks, counted batch by batch."""
+
+    def update(self, outputs: Outputs, reference: Outputs) -> None:
+        """Counts a batch of both; neither argument is changed."""
+        ...
+
+    def compute(self) -> float:
+        """The agreement over all batches, as `Task.agreement` of them joined."""
+        ...
+
+
+class TallyingTask(Task, Protocol):
+    """A task that counts batch by batch; of another one core keeps all outputs of a split until the last."""
+
+    def metric_tally(self) -> MetricTally:
+        """A new count of the metrics."""
+        ...
+
+    def agreement_tally(self) -> AgreementTally:
+        """A new count of the agreement."""
         ...
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from paredown import files
+from paredown.algorithms.batches import evaluation_batch
 from paredown.engine.built import Quantized
 from paredown.engine.stepping import StepInput
-from paredown.engine.workbench import EVALUATION_BATCH, Workbench
+from paredown.engine.tallies import metrics_of
+from paredown.engine.workbench import Workbench
 
 REASON = "left in float so that the metric holds (keep_best_effort)"
 
@@ -84,7 +86,7 @@ def _measure(bench: Workbench, graph: Any, quantized: Quantized) -> tuple[float,
     from paredown.deploy.canonical.graph import with_arrays
     from paredown.deploy.files import to_bytes
     from paredown.deploy.runtimes import ternary_storage
-    from paredown.deploy.verify import run_file
+    from paredown.deploy.verify import run_batches
     from paredown.deploy.writing import write_quantized
 
     own, ternary = with_arrays(graph, quantized.corrected), ternary_storage(bench.runtime)
@@ -93,5 +95,5 @@ def _measure(bench: Workbench, graph: Any, quantized: Quantized) -> tuple[float,
         path = Path(scratch) / "try.onnx"
         files.write_bytes(path, content)
         images, labels = bench.split("validation")
-        outputs = run_file(bench.runtime, path, images, batch_size=EVALUATION_BATCH)
-    return bench.task.metrics(outputs, labels)[bench.task.primary], len(content)
+        answers = run_batches(bench.runtime, path, images, batch_size=evaluation_batch(images))
+        return metrics_of(bench.task, answers, labels)[bench.task.primary], len(content)

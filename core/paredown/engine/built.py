@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from paredown.contracts import Outputs, State
+from paredown.contracts import State
+from paredown.engine.tested import Tested
 from paredown.plan import QuantPlan
 from paredown.spec.models import QuantizeStep
 
@@ -40,15 +41,14 @@ class Stored:
 class Built:
     """One network as it would be deployed.
 
-    `file` is a file or a directory, relative to the run's. `reference` are the framework's outputs on the test split
-    that the runtime's predictions are compared with; `simulated` the metrics of fake quantization; `settings` those of
-    a runtime's own quantizer.
+    `file` is a file or a directory, relative to the run's. `tested` is what it does on the test split; `simulated` are
+    the metrics of fake quantization; `settings` those of a runtime's own quantizer.
     """
 
     name: str
     file: str
     precision: str
-    reference: Outputs
+    tested: Tested
     simulated: dict[str, float] | None
     params: int
     macs: int

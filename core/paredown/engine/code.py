@@ -19,6 +19,7 @@ from paredown.engine.trust import Trust, require_trusted, untrusted
 from paredown.errors import ModelError, ParedownError, Problem, TrustError
 from paredown.spec.models import BuilderModel, Spec
 from paredown.spec.nearest import nearest
+from paredown.spec.trainings import trainers
 
 _INSTALLED = frozenset(("site-packages", "dist-packages"))
 """Directories of what is installed, which may lie within the spec's directory."""
@@ -31,6 +32,7 @@ def require_code(spec: Spec, backends: Sequence[str], trust: Trust) -> None:
         TrustError: Naming every function of the spec that is not trusted, or that lies in a package which is not.
         ModelError: Naming every function that is nowhere; where only running a module tells, that is left for later.
     """
+    backends = [*backends, *trainers(spec, backends)]
     require_trusted(spec, backends, trust)
     if not isinstance(spec.model, BuilderModel):
         return

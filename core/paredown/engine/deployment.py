@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from paredown.contracts import Model, Outputs, Runtime
+from paredown.algorithms.batches import evaluation_batch
+from paredown.contracts import Model, Runtime
 from paredown.deploy.measure import Latency, measure_latency, peak_memory_mb
 from paredown.engine import choosing, native_files, onnx_files
 from paredown.engine.built import Built, Quantized, QuantizedByRuntime
-from paredown.engine.pictures import MOST, shown_part, take_pictures
-from paredown.engine.workbench import EVALUATION_BATCH, Workbench
+from paredown.engine.pictures import MOST, take_pictures
+from paredown.engine.tallies import metrics_of
+from paredown.engine.workbench import Workbench
 from paredown.results import Candidate, Figures, Pictures
 
 
@@ -53,14 +55,12 @@ def deploy(
     reference, *built = write(bench, baseline, final, quantized, directory)
     bench.report("stage", text="measure")
     latencies = measure_latency(runtime, [directory / one.file for one in (reference, *built)], bench.input_shape)
-    start, start_shown = _figures(bench, runtime, reference, latencies[0], directory)
+    start = _figures(bench, runtime, reference, latencies[0], directory)
     drop = bench.spec.deploy.max_metric_drop
     allowed = start["validation"][bench.task.primary] - drop
     candidates: list[Candidate] = []
-    shown: list[Outputs] = []
     for one, latency in zip(built, latencies[1:], strict=True):
-        figures, part = _figures(bench, runtime, one, latency, directory)
-        shown.append(part)
+        figures = _figures(bench, runtime, one, latency, directory)
         within = figures["validation"][bench.task.primary] >= allowed - 1e-12
         candidates.append(
             Candidate(
@@ -77,14 +77,14 @@ def deploy(
     prefer, primary = bench.spec.deploy.prefer, bench.task.primary
     chosen = choosing.choose(candidates, prefer, primary)
     images, labels = bench.split("test")
-    delivered = shown[candidates.index(chosen)]
+    delivered = built[candidates.index(chosen)].tested.shown
     return Deployment(
         baseline=as_figures(start),
         baseline_file=reference.file,
         candidates=tuple(one.model_copy(update={"delivered": one is chosen}) for one in candidates),
         missed=choosing.missed(chosen, start["validation"], drop, primary),
         choice=choosing.reasons(candidates, chosen, prefer, start["validation"], drop, primary),
-        pictures=take_pictures(bench.task, images[:MOST], labels[:MOST], start_shown, delivered),
+        pictures=take_pictures(bench.task, images[:MOST], labels[:MOST], reference.tested.shown, delivered),
     )
 
 
@@ -93,27 +93,21 @@ def as_figures(measured: Mapping[str, Any]) -> Figures:
     return Figures(**{name: measured[name] for name in Figures.model_fields})
 
 
-def _figures(
-    bench: Workbench, runtime: Runtime, built: Built, latency: Latency, directory: Path
-) -> tuple[dict[str, Any], Outputs]:
-    """The figures of a file, and what it answers to the images that are shown."""
-    from paredown.deploy.verify import run_file
+def _figures(bench: Workbench, runtime: Runtime, built: Built, latency: Latency, directory: Path) -> dict[str, Any]:
+    """The figures of a file."""
+    from paredown.deploy.verify import run_batches
 
     path = directory / built.file
-    # Batches as in the framework: a range that is taken at run time is that of a batch.
-    outputs = {
-        split: run_file(runtime, path, bench.split(split)[0], batch_size=EVALUATION_BATCH)
-        for split in ("validation", "test")
-    }
-    figures = {
-        "metrics": bench.task.metrics(outputs["test"], bench.split("test")[1]),
-        "validation": bench.task.metrics(outputs["validation"], bench.split("validation")[1]),
+    images, labels = bench.split("validation")
+    answers = run_batches(runtime, path, images, batch_size=evaluation_batch(images))
+    return {
+        "metrics": built.tested.metrics,
+        "validation": metrics_of(bench.task, answers, labels),
         "params": built.params,
         "macs": built.macs,
         **asdict(built.stored),
         "latency_ms": latency.latency_ms,
         "latency_ratio": latency.ratio,
         "peak_memory_mb": peak_memory_mb(runtime, path, bench.input_shape),
-        "agreement": bench.task.agreement(outputs["test"], built.reference),
+        "agreement": built.tested.agreement,
     }
-    return figures, shown_part(outputs["test"])

@@ -16,8 +16,8 @@ from paredown.spec.weights_checks import NEUTRAL
 
 def given_weights(
     bench: Workbench, source: ModelSource, path: Path, drawn: Mapping[str, Array], *, strict: bool
-) -> tuple[State, tuple[str, ...]]:
-    """The arrays of a file in place of drawn ones, and notes: what matched, and what was done to make it match.
+) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
+    """The arrays of a file in place of drawn ones, the names of those that stay drawn, and notes on what matched.
 
     Args:
         bench: The run.
@@ -46,7 +46,8 @@ def given_weights(
         )
     use = set(fitted.matched)
     state = {name: arrays[name].astype(drawn[name].dtype) if name in use else drawn[name] for name in drawn}
-    return state, tuple(f"weights {path.name}: {note}" for note in (report(fitted), *found.notes, *prefixes))
+    notes = tuple(f"weights {path.name}: {note}" for note in (report(fitted), *found.notes, *prefixes))
+    return state, tuple(name for name in drawn if name not in use), notes
 
 
 def head(names: list[str]) -> set[str]:

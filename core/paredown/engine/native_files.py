@@ -11,6 +11,7 @@ from paredown.algorithms import counting
 from paredown.contracts import ExportRequest, Model, QuantizingRuntime
 from paredown.engine import exporting
 from paredown.engine.built import Built, QuantizedByRuntime, Stored
+from paredown.engine.tested import answer_beside
 from paredown.engine.workbench import Workbench
 from paredown.errors import NoEffectError
 
@@ -31,18 +32,14 @@ def build(
 
 
 def _fp32(bench: Workbench, model: Model, directory: Path, name: str, folder: str) -> Built:
-    from paredown.deploy.verify import require_equal_outputs, run_file
-
     file = f"{bench.runtime.format}/{folder}"
     _export(bench, model, directory / file, bench.runtime.format)
-    outputs = bench.outputs(model, "test")
-    require_equal_outputs(run_file(bench.runtime, directory / file, bench.split("test")[0]), outputs, directory / file)
     state = bench.state(model)
     return Built(
         name=name,
         file=file,
         precision="fp32",
-        reference=outputs,
+        tested=answer_beside(bench, directory / file, model, is_exact=True),
         simulated=None,
         params=counting.count_parameters(state),
         macs=counting.count_macs(bench.layers(model)),
@@ -74,7 +71,7 @@ def _quantized(bench: Workbench, model: Model, by: QuantizedByRuntime, directory
         name="int8",
         file=file,
         precision="int8",
-        reference=fp32.reference,
+        tested=answer_beside(bench, directory / file, model, is_exact=False),
         simulated=None,
         params=fp32.params,
         macs=fp32.macs,

@@ -21,8 +21,9 @@ from paredown.contracts import Array, Images, Model, ModelSource, State
 from paredown.engine.given_weights import given_weights, head
 from paredown.engine.provenance import thread_count, versions
 from paredown.engine.training import on_labels, plan_training, train
+from paredown.engine.training_process import train_elsewhere
 from paredown.engine.workbench import Workbench
-from paredown.errors import ArtifactError, WeightsError
+from paredown.errors import ArtifactError, UnsupportedError, WeightsError
 from paredown.spec.models import BaselineConfig
 from paredown.spec.networks import BUILT
 
@@ -30,6 +31,15 @@ _SALT = 0
 _DIGEST_BATCH = 256
 PRETRAINED_CLASSES, PRETRAINED_CHANNELS = 1000, 3
 """Both frameworks publish weights trained on ImageNet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A network before any training, the names of its arrays that the seed drew, and notes for the reader."""
+
+    model: Model
+    drawn: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +61,15 @@ class Recipe:
 def prepared(bench: Workbench, recipe: Recipe) -> tuple[Model, tuple[str, ...]]:
     """The network with its final weights, and notes for the reader (a head that was initialised anew).
 
-    A trained one is kept in the cache by all that its weights depend on, and taken from there the next time.
+    A trained one is kept in the cache by all that its weights depend on, and taken from there the next time. Where
+    `train_on` names another backend, that one trains it, in a process of its own.
     """
-    model, notes = initialised(bench, recipe)
     training = recipe.training
+    if training is not None and training.epochs and training.train_on not in (None, bench.backend):
+        require_shareable(bench, recipe)
+        return train_elsewhere(bench, str(training.train_on), recipe)
+    beginning = initialised(bench, recipe)
+    model, notes = beginning.model, beginning.notes
     if training is None or training.epochs == 0:
         return model, notes
     cached = (
@@ -71,11 +86,32 @@ def prepared(bench: Workbench, recipe: Recipe) -> tuple[Model, tuple[str, ...]]:
     return model, notes
 
 
-def initialised(bench: Workbench, recipe: Recipe) -> tuple[Model, tuple[str, ...]]:
-    """The network before any training, and notes for the reader."""
+def require_shareable(bench: Workbench, recipe: Recipe) -> None:
+    """Refuses to let another backend train on images that only the caller's loader gives.
+
+    Raises:
+        UnsupportedError: The images follow from no spec.
+    """
+    training = recipe.training
+    if training is not None and training.train_on not in (None, bench.backend) and not bench.repeatable:
+        raise UnsupportedError(
+            f"the {recipe.title} cannot be trained on another backend: a loader's images stay in its process",
+            where="train_on",
+            value=str(training.train_on),
+            expected=f"`{bench.backend}`, or no `train_on`",
+            remedy="leave `train_on` out",
+        )
+
+
+def initialised(bench: Workbench, recipe: Recipe) -> Beginning:
+    """The network before any training.
+
+    Raises:
+        WeightsError: The file of its weights is missing, cannot be read, or does not fit.
+    """
     model = bench.build(source=recipe.source)
-    state, notes = _initial_state(bench, model, recipe)
-    return bench.manager.restore(bench.backend, model, state), notes
+    state, drawn, notes = _initial_state(bench, model, recipe)
+    return Beginning(bench.manager.restore(bench.backend, model, state), drawn, notes)
 
 
 def _keep(bench: Workbench, model: Model, cached: Path, title: str) -> None:
@@ -101,7 +137,11 @@ def cache_directory() -> Path:
     return Path(given) if given else user_cache_path("paredown")
 
 
-def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> tuple[State, tuple[str, ...]]:
+_Start = tuple[State, tuple[str, ...], tuple[str, ...]]
+"""The arrays that a network starts with, the names of those that were drawn, and notes."""
+
+
+def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> _Start:
     empty = bench.state(model)
     drawn = draw_network(recipe.source.name, empty, bench.context.seed)
     if recipe.weights == "pretrained":
@@ -109,21 +149,22 @@ def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> tuple[Stat
         published = bench.manager.load_model(bench.backend, source, bench.context)
         return _with_own_ends(recipe.source, bench.state(published), drawn)
     if recipe.weights is None:
-        return drawn, ()
+        return drawn, tuple(drawn), ()
     if recipe.weights == BUILT:
-        return empty, ("the network keeps the weights that it was built with",)
+        return empty, (), ("the network keeps the weights that it was built with",)
     path = bench.context.base_dir / recipe.weights
     return given_weights(bench, recipe.source, path, drawn, strict=recipe.strict)
 
 
-def _with_own_ends(source: ModelSource, published: State, drawn: dict[str, Array]) -> tuple[State, tuple[str, ...]]:
+def _with_own_ends(source: ModelSource, published: State, drawn: dict[str, Array]) -> _Start:
     """Published weights; a head or a first convolution of another size is drawn from the seed, as everywhere."""
     names = list(published)
     anew = head(names) if source.num_classes != PRETRAINED_CLASSES else set()
     if source.in_channels != PRETRAINED_CHANNELS:
         anew = anew | {names[0]}
     notes = (f"{', '.join(sorted(anew))}: of another size than published, initialised anew",) if anew else ()
-    return {name: drawn[name] if name in anew else published[name] for name in names}, notes
+    state = {name: drawn[name] if name in anew else published[name] for name in names}
+    return state, tuple(sorted(anew)), notes
 
 
 def _content_key(bench: Workbench, state: State, source: ModelSource, training: BaselineConfig) -> str:
@@ -135,7 +176,7 @@ def _content_key(bench: Workbench, state: State, source: ModelSource, training: 
         "backend": bench.backend,
         "source": [source.name, source.num_classes, source.in_channels, *source.input_size],
         "code": [source.kind, source.content],
-        "baseline": training.model_dump(mode="json"),
+        "baseline": training.model_dump(mode="json", exclude={"train_on"}),
         "loss": bench.label_loss,
         "seed": bench.context.seed,
         "device": bench.context.device,

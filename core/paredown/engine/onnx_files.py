@@ -9,6 +9,7 @@ from paredown.algorithms import counting
 from paredown.contracts import Model
 from paredown.engine import exporting
 from paredown.engine.built import Built, Quantized, Stored
+from paredown.engine.tested import answer_beside
 from paredown.engine.workbench import Workbench
 
 
@@ -26,17 +27,12 @@ def build(bench: Workbench, baseline: Model, final: Model, quantized: Quantized 
 
 
 def _fp32(bench: Workbench, model: Model, directory: Path, name: str, file: str) -> Built:
-    from paredown.deploy.verify import require_equal_outputs, run_file
-
     exporting.canonical(bench, model, directory / file)
-    outputs = bench.outputs(model, "test")
-    images, _ = bench.split("test")
-    require_equal_outputs(run_file(bench.runtime, directory / file, images), outputs, directory / file)
     return Built(
         name=name,
         file=file,
         precision="fp32",
-        reference=outputs,
+        tested=answer_beside(bench, directory / file, model, is_exact=True),
         simulated=None,
         params=counting.count_parameters(bench.state(model)),
         macs=counting.count_macs(bench.layers(model)),
@@ -59,13 +55,13 @@ def _quantized(bench: Workbench, model: Model, quantized: Quantized, directory: 
     files.write_bytes(directory / file, to_bytes(integer))
     copy, _ = exporting.folded(bench, model)
     simulated = exporting.simulate(bench, copy, quantized.plan, quantized.corrected).model
-    outputs = bench.outputs(simulated, "test")
+    tested = answer_beside(bench, directory / file, simulated, is_exact=False)
     return Built(
         name=precision,
         file=file,
         precision=precision,
-        reference=outputs,
-        simulated=bench.task.metrics(outputs, bench.split("test")[1]),
+        tested=tested,
+        simulated=tested.reference,
         params=fp32.params,
         macs=fp32.macs,
         stored=_stored(directory / file),

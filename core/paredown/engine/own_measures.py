@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from paredown.contracts import LossFunction, Outputs, Task
+from paredown.contracts import AgreementTally, LossFunction, Outputs, Task
+from paredown.engine.tallies import agreement_tally
 from paredown.errors import ModelError, ParedownError
 
 OwnLoss = Callable[[Any, Any], Any]
@@ -60,6 +61,10 @@ class OwnTask:
     def agreement(self, outputs: Outputs, reference: Outputs) -> float:
         """The share of predictions that are the same, as the spec's task counts them."""
         return self.spec_task.agreement(outputs, reference)
+
+    def agreement_tally(self) -> AgreementTally:
+        """The same, batch by batch; the caller's metrics read a whole split."""
+        return agreement_tally(self.spec_task)
 
 
 def own_task(metric: OwnMetric | Mapping[str, OwnMetric], spec_task: Task) -> OwnTask:

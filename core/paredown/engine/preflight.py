@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paredown.deploy import runtimes
-from paredown.errors import BackendMissing, ComponentMissing, UnsupportedError
+from paredown.errors import BackendMissing, ComponentMissing, SpecError, UnsupportedError
 from paredown.manager import Manager
 from paredown.registry import not_installed
 from paredown.spec.base import Frozen
@@ -22,7 +22,8 @@ from paredown.spec.models import (
     ZooModel,
 )
 from paredown.spec.nearest import listed
-from paredown.spec.teachers import ZooTeacher, is_trained
+from paredown.spec.teachers import TeacherConfig, ZooTeacher, is_trained
+from paredown.spec.trainings import trained_on, trainers
 from paredown.spec.weights_checks import FOREIGN
 from paredown.spec.widths import misfit
 
@@ -31,6 +32,8 @@ _GIVEN = tuple(hook for hook in _ALWAYS if hook != "load_model")
 """What is asked where the network is the caller's, and no zoo builds it."""
 
 _TRAINING = "distill"
+_TRAINER = ("load_model", "save", "restore", _TRAINING)
+"""What is asked of a backend that trains a network for others."""
 
 
 def require_able(manager: Manager, spec: Spec, backend: str) -> None:
@@ -50,7 +53,8 @@ def require_able(manager: Manager, spec: Spec, backend: str) -> None:
 
 def problems(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
     """The parts of a spec that nothing installed can do for a backend."""
-    found = [f"nothing implements the hook `{hook}`" for hook in hooks(spec) if not who_answers(manager, hook, backend)]
+    asked = hooks(spec, backend)
+    found = [f"nothing implements the hook `{hook}`" for hook in asked if not who_answers(manager, hook, backend)]
     found += [problem for network in _networks(spec) for problem in _of_network(manager, network, backend)]
     found += _of_own(manager, spec, backend)
     found += [problem for ending in _endings(spec) for problem in _of_file(manager, ending)]
@@ -58,10 +62,26 @@ def problems(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
     found += _of_precision(manager, spec, backend)
     found += [
         f"the loss `{loss}` has no implementation"
-        for loss in losses(manager, spec)
+        for loss in losses(manager, spec, backend)
         if not manager.registry.has_implementation("distill_loss", loss, backend)
     ]
+    found += [problem for trainer in trainers(spec, [backend]) for problem in _of_trainer(manager, spec, trainer)]
     return tuple(dict.fromkeys(found))
+
+
+def _of_trainer(manager: Manager, spec: Spec, trainer: str) -> Iterator[str]:
+    """What keeps another backend from training a network for this one."""
+    try:
+        manager.require_backend(trainer)
+    except (BackendMissing, SpecError) as error:
+        yield f"`train_on: {trainer}`: {error.problems[0].what}: {error.problems[0].remedy}"
+        return
+    found = [f"nothing implements `{hook}`" for hook in _TRAINER if not who_answers(manager, hook, trainer)]
+    found += [*_of_own(manager, spec, trainer), *_of_precision(manager, spec, trainer)]
+    on_labels = manager.registry.label_loss(spec.task.kind)
+    if not manager.registry.has_implementation("distill_loss", on_labels, trainer):
+        found.append(f"the loss `{on_labels}` has no implementation")
+    yield from (f"`train_on: {trainer}`: {problem}" for problem in found)
 
 
 def _of_network(manager: Manager, network: ZooModel | ZooTeacher, backend: str) -> Iterator[str]:
@@ -120,12 +140,12 @@ def _of_precision(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]
     return (f"it trains in mixed precision {f'on {has[0]} alone' if has else 'nowhere'}, and `run.amp` asks for it",)
 
 
-def hooks(spec: Spec) -> tuple[str, ...]:
+def hooks(spec: Spec, backend: str) -> tuple[str, ...]:
     """The hooks that a run of the spec asks of its backend."""
     asked = list(_GIVEN if spec.model is None else _ALWAYS)
     if _networks(spec):
         asked.append("load_model")
-    if spec.baseline is not None and spec.baseline.epochs:
+    if trained_on(spec, backend) == backend:
         asked.append(_TRAINING)
     if any(isinstance(step, PruneStep) and step.recover for step in spec.steps):
         asked.append(_TRAINING)
@@ -143,10 +163,10 @@ def _networks(spec: Spec) -> tuple[ZooModel | ZooTeacher, ...]:
     return tuple(found)
 
 
-def losses(manager: Manager, spec: Spec) -> tuple[str, ...]:
-    """The kinds of loss that the spec's trainings use."""
+def losses(manager: Manager, spec: Spec, backend: str) -> tuple[str, ...]:
+    """The kinds of loss that the spec's trainings on a backend use."""
     on_labels = manager.registry.label_loss(spec.task.kind)
-    kinds = [on_labels] if spec.baseline is not None and spec.baseline.epochs else []
+    kinds = [on_labels] if trained_on(spec, backend) == backend else []
     for step in spec.steps:
         if isinstance(step, FinetuneStep) or (
             isinstance(step, PruneStep) and (step.recover or _needs_gradients(manager, step))
@@ -154,8 +174,14 @@ def losses(manager: Manager, spec: Spec) -> tuple[str, ...]:
             kinds.append(on_labels)
         elif isinstance(step, DistillStep):
             kinds += [on_labels if loss.kind == HARD_LABEL else loss.kind for loss in step.losses]
-            kinds += [on_labels] if any(is_trained(teacher) for _, teacher in step.named_teachers()) else []
+            kinds += [on_labels] if any(_is_trained_by(backend, one) for _, one in step.named_teachers()) else []
     return tuple(dict.fromkeys(kinds))
+
+
+def _is_trained_by(backend: str, teacher: TeacherConfig) -> bool:
+    if not isinstance(teacher, ZooTeacher) or teacher.train is None:
+        return False
+    return is_trained(teacher) and teacher.train.train_on in (None, backend)
 
 
 def _needs_gradients(manager: Manager, step: PruneStep) -> bool:

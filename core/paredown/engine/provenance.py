@@ -8,17 +8,17 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from paredown.contracts import Runtime
+from paredown.contracts import BackendInfo, Runtime
 from paredown.results import Provenance
-from paredown.spec.models import RunConfig
+from paredown.spec.models import RunConfig, Spec
 
 OURS = ("paredown", "numpy", "onnx", "onnxruntime", "onnxslim")
 
 
-def versions(distributions: Iterable[str]) -> dict[str, str]:
+def versions(names: Iterable[str]) -> dict[str, str]:
     """Installed versions by distribution; what is not installed is left out."""
     found = {}
-    for name in distributions:
+    for name in names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -33,16 +33,36 @@ def thread_count(run: RunConfig) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def gather(distributions: Iterable[str], runtime: Runtime, *, spec_hash: str, device: str, threads: int) -> Provenance:
-    """The provenance of a run on this machine."""
+def distributions(info: BackendInfo, spec: Spec) -> tuple[str, ...]:
+    """The packages of a backend, and those of the library that the spec's network is of."""
+    return (*info.distributions, *info.libraries.get(getattr(spec.model, "kind", ""), ()))
+
+
+def gather(
+    involved: Iterable[str],
+    runtime: Runtime,
+    *,
+    spec_hash: str,
+    device: str,
+    threads: int,
+    baseline_digest: str | None = None,
+    trained_on: str | None = None,
+) -> Provenance:
+    """The provenance of a run on this machine.
+
+    `involved` are its packages besides core's; `trained_on` is the backend that trained the baseline,
+    `baseline_digest` that of the baseline's arrays.
+    """
     return Provenance(
-        versions={**versions([*OURS, *distributions]), **runtime.versions()},
+        versions={**versions([*OURS, *involved]), **runtime.versions()},
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         cpu=_cpu(),
         spec_hash=spec_hash,
         device=device,
         threads=threads,
+        trained_on=trained_on,
+        baseline_digest=baseline_digest,
     )
 
 

@@ -17,6 +17,7 @@ from paredown.engine.deployment import Deployment, as_figures, deploy
 from paredown.engine.given import GivenWorkbench, require_own_augmentation
 from paredown.engine.given_files import given_files
 from paredown.engine.journal import Journal, cuts_of
+from paredown.engine.networks import digest
 from paredown.engine.preflight import require_able
 from paredown.engine.run_files import PICTURES, RESULT, SPEC, WEIGHTS, read_result
 from paredown.engine.selectors import require_matches
@@ -33,6 +34,7 @@ from paredown.results import RunResult, StepRecord
 from paredown.spec.base import Frozen
 from paredown.spec.canonical import spec_hash
 from paredown.spec.models import DistillStep, QuantizeStep, Spec
+from paredown.spec.trainings import trained_on, trainers
 
 _BASELINE_WEIGHTS = "weights-baseline.safetensors"
 
@@ -65,13 +67,17 @@ def run_one(
     Raises:
         TrustError: The spec names code that is not trusted; nothing is removed, imported or written before that.
     """
-    require_trusted(spec, [backend], trust)
+    others = trainers(spec, [backend])
+    require_trusted(spec, [backend, *others], trust)
     context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir, amp=spec.run.amp)
     bench = Workbench(manager, backend, spec, context, report, trust)
     if fresh:
         files.remove_directory(directory)
-    info = manager.registry.backends[backend]
-    distributions = [*info.distributions, *info.libraries.get(bench.source.kind, ())]
+    distributions = [
+        name
+        for info in map(manager.backend, (backend, *others))
+        for name in (*info.distributions, *info.libraries.get(bench.source.kind, ()))
+    ]
     key = {
         "spec": work_hash(spec),
         "backend": backend,
@@ -242,7 +248,12 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
     if pictures is not None:
         files.write_json(journal.directory / PICTURES, pictures.model_dump(mode="json"))
     delivered = next(one for one in deployment.candidates if one.delivered)
-    spec = bench.spec
+    assert journal.baseline is not None
+    # A network that the caller holds is trained by nobody here, whatever the spec says of a baseline.
+    spec, trainer = bench.spec, trained_on(bench.spec, bench.backend)
+    if isinstance(bench, GivenWorkbench):
+        spec, trainer = bench.spec.model_copy(update={"baseline": None}), None
+    involved = map(bench.manager.backend, (bench.backend, *trainers(spec, [bench.backend])))
     return RunResult(
         backend=bench.backend,
         seed=bench.context.seed,
@@ -257,11 +268,13 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
         notes=journal.notes,
         pictures=None if pictures is None else PICTURES,
         provenance=provenance.gather(
-            bench.manager.registry.backends[bench.backend].distributions,
+            [name for info in involved for name in provenance.distributions(info, spec)],
             bench.runtime,
-            spec_hash=spec_hash(spec),
+            spec_hash=spec_hash(bench.spec),
             device=spec.run.device,
             threads=provenance.thread_count(spec.run),
+            trained_on=trainer,
+            baseline_digest=digest(files.read_state(journal.directory / journal.baseline)),
         ),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from paredown.algorithms import importance
+from paredown.algorithms.batches import batch_labels
 from paredown.algorithms.groups import GroupSet, layer_of
 from paredown.algorithms.reading import may_be_depthwise
 from paredown.contracts import Activity, Array, Axis, FloatArray, MeasureRequest, Model, State
@@ -73,4 +74,4 @@ def _calibration(bench: Workbench, step: PruneStep) -> list[tuple[FloatArray, Ar
     images, labels = bench.split("train")
     starts = range(0, min(options.samples, len(labels)), options.batch_size)
     stops = [min(start + options.batch_size, options.samples) for start in starts]
-    return [(images[start:stop], labels[start:stop]) for start, stop in zip(starts, stops, strict=True)]
+    return [(images[start:stop], batch_labels(labels[start:stop])) for start, stop in zip(starts, stops, strict=True)]

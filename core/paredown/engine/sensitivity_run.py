@@ -19,6 +19,7 @@ from paredown.manager import Manager
 from paredown.results import SensitivityRun
 from paredown.spec.canonical import spec_hash
 from paredown.spec.models import PruneStep, SensitivityAllocation, Spec
+from paredown.spec.trainings import trained_on, trainers
 
 _CONTENT = "content.json"
 
@@ -54,7 +55,8 @@ def run_sensitivity(
     """
     (step,) = spec.steps
     assert isinstance(step, PruneStep)
-    require_trusted(spec, [backend], trust)
+    others = trainers(spec, [backend])
+    require_trusted(spec, [backend, *others], trust)
     context = RunContext(seed=seed, device=spec.run.device, base_dir=base_dir, amp=spec.run.amp)
     bench = Workbench(manager, backend, spec, context, report, trust)
     bench.require_fit()
@@ -90,18 +92,20 @@ def run_sensitivity(
         reused=found.reused,
         notes=notes,
         provenance=provenance.gather(
-            manager.registry.backends[backend].distributions,
+            [name for one in (backend, *others) for name in provenance.distributions(manager.backend(one), spec)],
             bench.runtime,
             spec_hash=spec_hash(spec),
             device=spec.run.device,
             threads=provenance.thread_count(spec.run),
+            trained_on=trained_on(spec, backend),
+            baseline_digest=digest(state),
         ),
     )
 
 
 def _keep_only(bench: Workbench, directory: Path, state: State, *, fresh: bool) -> None:
     """Removes from a directory what was made of other weights or by other versions."""
-    distributions = bench.manager.registry.backends[bench.backend].distributions
+    distributions = provenance.distributions(bench.manager.backend(bench.backend), bench.spec)
     content = {
         "network": bench.source.name,
         "code": bench.source.content,

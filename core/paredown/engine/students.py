@@ -24,4 +24,5 @@ def student_source(spec: Spec, finished: int | None = None) -> ModelSource | Non
 
 def new_student(bench: Workbench, network: ZooModel) -> tuple[Model, tuple[str, ...]]:
     """A student with the weights that the spec gives it or the seed draws, and notes for the reader."""
-    return initialised(bench, Recipe(zoo_source(network), network.weights, strict=network.strict))
+    beginning = initialised(bench, Recipe(zoo_source(network), network.weights, strict=network.strict))
+    return beginning.model, beginning.notes

@@ -32,14 +32,13 @@ from paredown.contracts import (
 )
 from paredown.engine.data import load_data
 from paredown.engine.sources import source_of
+from paredown.engine.tallies import metrics_of
 from paredown.engine.tasks import for_images, loss_for_images
 from paredown.engine.trust import Trust
 from paredown.errors import BackendFailed, HookFailed, ModelError
 from paredown.manager import Manager
 from paredown.plan import MaskPlan, PrunePlan
 from paredown.spec.models import AugmentConfig, Spec
-
-EVALUATION_BATCH = 128
 
 Report = Callable[..., None]
 """Takes the name of an event (`stage`, `epoch`, `note`) and its fields."""
@@ -228,14 +227,19 @@ class Workbench:
     def loss(self, kind: str) -> LossFunction:
         """The backend's implementation of a loss.
 
-        One that reads `outputs` is given the first of several, one that reads `labels` the size of the images.
+        One that reads `outputs` is given the first of several, one that reads `labels` or is guided by a teacher's
+        outputs the size of the images.
         """
         registry = self.manager.registry
         implementation: LossFunction = registry.implementation("distill_loss", kind, backend=self.backend)
         reads = registry.components["distill_loss", kind].reads
-        if reads == "labels":
+        if reads == "labels" or self.is_guided(kind):
             return loss_for_images(implementation, self.input_shape)
         return on_first(implementation) if reads == "outputs" else implementation
+
+    def is_guided(self, kind: str) -> bool:
+        """Whether a loss on features is given the teacher's outputs besides."""
+        return bool(self.manager.registry.components["distill_loss", kind].guided_by)
 
     def state(self, model: Model) -> State:
         """The network's arrays under neutral names."""
@@ -249,27 +253,29 @@ class Workbench:
         """The shapes of what the network's layers and blocks give, by name, without the batch axis."""
         return self.manager.measure(self.backend, model, MeasureRequest("taps", self.input_shape)).taps
 
-    def outputs(self, model: Model, split: Split) -> Outputs:
-        """What the network answers to every image of a split, in order.
+    def answers(self, model: Model, split: Split) -> Iterator[Outputs]:
+        """What the network answers to the images of a split, batch by batch in their order.
 
         Raises:
             ModelError: It answers with NaN or infinity.
         """
         images, _ = self.split(split)
-        pieces = [
-            self.manager.evaluate(self.backend, model, batch) for batch in batches.in_order(images, EVALUATION_BATCH)
-        ]
-        outputs = concatenated(pieces)
-        if (found := fault(outputs)) is not None:
-            raise ModelError(
-                "the network answers with numbers that are none",
-                where=f"backend {self.backend}, the {split} split",
-                value=found,
-                expected="finite outputs",
-                remedy="train with a lower learning rate, or start from other weights",
-            )
-        return outputs
+        for batch in batches.in_order(images, batches.evaluation_batch(images)):
+            outputs = self.manager.evaluate(self.backend, model, batch)
+            if (found := fault(outputs)) is not None:
+                raise ModelError(
+                    "the network answers with numbers that are none",
+                    where=f"backend {self.backend}, the {split} split",
+                    value=found,
+                    expected="finite outputs",
+                    remedy="train with a lower learning rate, or start from other weights",
+                )
+            yield outputs
+
+    def outputs(self, model: Model, split: Split) -> Outputs:
+        """What the network answers to every image of a split, in order; see `answers`."""
+        return concatenated(list(self.answers(model, split)))
 
     def metrics(self, model: Model, split: Split) -> dict[str, float]:
         """The task's metrics of the network in the framework."""
-        return self.task.metrics(self.outputs(model, split), self.split(split)[1])
+        return metrics_of(self.task, self.answers(model, split), self.split(split)[1])

@@ -1,20 +1,17 @@
-"""A run in a process of its own: a request on standard input, events on standard output, both lines of JSON.
+"""A run in a process of its own.
 
-Two frameworks in one process slow each other down, and an exporter may die of a signal that nobody can catch. The
-parent keeps standard input open for as long as it lives; when it closes, this process ends.
+Two frameworks in one process slow each other down, and an exporter may die of a signal that nobody can catch.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Protocol
 
+from paredown.engine.conversing import hear
 from paredown.engine.runner import run_one
 from paredown.engine.sensitivity_run import run_sensitivity
 from paredown.engine.trust import Trust, trusting
@@ -50,11 +47,7 @@ WORK: dict[str, Work] = {"run": run_one, "sensitivity": run_sensitivity}
 
 def main() -> int:
     """Runs the request and returns the exit code; what frameworks print goes to standard error."""
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    os.dup2(2, 1)
-    request = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    report = _reporter(channel)
+    request, report = hear()
     try:
         manager = Manager.discover()
         spec = load_spec(request["spec"], manager.registry)
@@ -78,19 +71,6 @@ def main() -> int:
         return error.exit_code
     report("result", result=result.model_dump(mode="json"))
     return 0
-
-
-def _reporter(channel: TextIO) -> Callable[..., None]:
-    def report(event: str, **fields: Any) -> None:
-        channel.write(json.dumps({"event": event, **fields}) + "\n")
-        channel.flush()
-
-    return report
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(3)
 
 
 class _locked:  # noqa: N801

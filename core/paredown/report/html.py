@@ -49,12 +49,32 @@ def render(comparison: Comparison, sections: list[tuple[str, str]], shown: Galle
             noises=_noises(comparison),
             noise_explained=EXPLAINED,
             describe=describe,
+            baselines=_baselines(comparison),
             galleries=shown,
             pictures_explained=PICTURES_EXPLAINED,
             sections=sections,
         )
     )
     return page
+
+
+def _baselines(comparison: Comparison) -> str:
+    """Where the baselines of several backends come from."""
+    trainers = {run.provenance.trained_on for run in comparison.runs}
+    if trainers <= {None}:
+        return ""
+    shared = (comparison.spec.get("baseline") or {}).get("train_on")
+    if shared is None or trainers != {shared}:
+        return "Each backend trains a baseline of its own, and every decision follows the weights that it is made on."
+    digests = {(run.seed, run.provenance.baseline_digest) for run in comparison.runs}
+    if any(digest is None for _, digest in digests):
+        return f"The baselines of all backends were trained on {shared}."
+    if len(digests) == len({seed for seed, _ in digests}):
+        return f"All backends start from one baseline, which {shared} trained."
+    return (
+        f"The baselines of all backends were trained on {shared}, but not once for all: those of one seed differ, so"
+        " the backends start from other weights."
+    )
 
 
 def environment() -> Environment:

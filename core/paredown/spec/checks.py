@@ -14,6 +14,7 @@ from paredown.spec.networks import BUILT
 from paredown.spec.schedule_checks import check_schedule
 from paredown.spec.step_checks import check_steps
 from paredown.spec.task_checks import check_task
+from paredown.spec.trainer_checks import check_trainers
 from paredown.spec.trainings import trainings
 from paredown.spec.vocabulary import Vocabulary
 from paredown.spec.weights_checks import check_weights
@@ -27,6 +28,7 @@ def check(spec: Spec, document: Document, vocabulary: Vocabulary) -> list[Proble
         *check_data(spec, document),
         *_weights(spec, document),
         *_baseline(spec, document),
+        *check_trainers(spec, document, vocabulary),
         *check_task(spec, document, vocabulary),
         *check_steps(spec, document, vocabulary),
         *_schedules(spec, document),

@@ -60,7 +60,8 @@ def _networks(spec: Spec, document: Document, vocabulary: Vocabulary) -> Iterato
     for path, network in named_networks(spec):
         lacking = [name for name in asked if network.name not in known[name]]
         if lacking:
-            yield _cannot_build(network.name, (*path, "name"), asked, lacking, known, document)
+            refused = _refused(network.name, (*path, "name"), lacking, document, vocabulary)
+            yield refused or _cannot_build(network.name, (*path, "name"), asked, lacking, known, document)
         elif asked:
             yield from _width(network, path, asked, document, vocabulary)
 
@@ -136,6 +137,24 @@ def named_networks(spec: Spec) -> Iterator[tuple[DataPath, ZooModel | ZooTeacher
                 yield (*path, *place), teacher
         if step.student is not None:
             yield (*path, "student"), step.student
+
+
+def _refused(
+    network: str, path: DataPath, lacking: Sequence[str], document: Document, vocabulary: Vocabulary
+) -> Problem | None:
+    """The problem with a network that a backend knows and refuses; None where none of them knows it."""
+    known = vocabulary.backend_refused()
+    for backend in lacking:
+        refusal = known[backend].get(network)
+        if refusal is not None:
+            return document.problem(
+                path,
+                f"{listed([backend])} does not build `{network}`: {refusal.why}",
+                value=network,
+                expected="a network of `paredown zoo`",
+                remedy=refusal.remedy,
+            )
+    return None
 
 
 def _cannot_build(

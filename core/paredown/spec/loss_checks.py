@@ -24,6 +24,7 @@ _STILL_BETWEEN_EQUALS = {
     "similarity",
     "rkd",
     "cwd",
+    "box_imitation",
 }
 """Losses without a gradient where student and teacher are equal."""
 

@@ -190,6 +190,20 @@ class RkdLoss(FeatureLossConfig):
     angle: Factor = 2.0
 
 
+class BoxImitationLoss(FeatureLossConfig):
+    """Mean squared difference of maps, each position weighed by how surely the teacher detects something there.
+
+    `background` is the weight of positions without a detection; detections of the teacher below `least_score` do not
+    count (after Wang et al., 2019, "Distilling Object Detectors with Fine-grained Feature Imitation"). With
+    `projection`, a trained 1x1 convolution takes the student's channels to the teacher's where they differ.
+    """
+
+    kind: Literal["box_imitation"] = "box_imitation"
+    least_score: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    background: Annotated[float, Field(ge=0, le=1)] = 0.1
+    projection: bool = True
+
+
 class CwdLoss(FeatureLossConfig):
     """T squared times the KL divergence between where channels are active: a softmax over the positions of each.
 

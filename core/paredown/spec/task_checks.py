@@ -78,6 +78,14 @@ def _loss(
             expected=f"`{HARD_LABEL}`, which is `{task.loss}` there",
             remedy=f"write `{HARD_LABEL}`",
         )
+    if entry.guided_by and task.outputs not in entry.guided_by:
+        yield document.problem(
+            path,
+            f"`{loss.kind}` looks where the teacher's outputs say, and cannot read those of the task `{name}`",
+            value=loss.kind,
+            expected=f"networks that return {' or '.join(entry.guided_by)}, not {task.outputs}",
+            remedy="write `feature_l2`, which weighs all positions alike",
+        )
     fitting = task.output_losses
     if entry.reads == "outputs" and fitting is not None and loss.kind not in fitting:
         yield document.problem(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from paredown.spec.base import Frozen
+from paredown.spec.networks import BackendName
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 """A share strictly between nothing and all."""
@@ -99,10 +100,14 @@ class TrainConfig(Frozen):
 
 
 class BaselineConfig(Frozen):
-    """How the uncompressed network is trained; `epochs: 0` takes the weights as they are."""
+    """How the uncompressed network is trained; `epochs: 0` takes the weights as they are.
+
+    `train_on` names the one backend that trains it, for whichever backend runs; each trains its own where it is None.
+    """
 
     epochs: Annotated[int, Field(ge=0)]
     batch_size: PositiveInt = 64
     optimizer: OptimizerConfig = SgdConfig(lr=0.1, weight_decay=5e-4)
     schedule: ScheduleConfig = CosineSchedule()
     augment: AugmentConfig | None = None
+    train_on: BackendName | None = None

@@ -22,6 +22,11 @@ class KnownComponent(Protocol):
         ...
 
     @property
+    def guided_by(self) -> tuple[str, ...]:
+        """What a task's networks have to return for a loss on features that reads the teacher's outputs; () for any."""
+        ...
+
+    @property
     def loss(self) -> str:
         """The loss on the labels that a task is learned by."""
         ...
@@ -34,6 +39,20 @@ class KnownComponent(Protocol):
     @property
     def output_losses(self) -> tuple[str, ...] | None:
         """The losses that may compare a task's outputs with a teacher's; None for all."""
+        ...
+
+
+class KnownRefusal(Protocol):
+    """What reading a spec needs to know of a network that a backend refuses by name."""
+
+    @property
+    def why(self) -> str:
+        """Why it is not built."""
+        ...
+
+    @property
+    def remedy(self) -> str:
+        """What to take in its place."""
         ...
 
 
@@ -72,4 +91,8 @@ class Vocabulary(Protocol):
 
     def backend_outputs(self) -> Mapping[str, Mapping[str, str]]:
         """Every backend with what its networks return that return no `classes`."""
+        ...
+
+    def backend_refused(self) -> Mapping[str, Mapping[str, KnownRefusal]]:
+        """Every backend with the networks that it refuses by name."""
         ...

@@ -209,7 +209,7 @@ class DataConformance(ComponentConformance):
             assert len(images) == len(labels) > 0
             classes = labels["classes"] if labels.dtype.names else labels
             lowest, ignored = (PADDING, PADDING) if labels.dtype.names else (0, IGNORED)
-            assert classes.dtype == np.int64
+            assert classes.dtype == np.int64 or (labels.ndim == 3 and classes.dtype == np.uint8)
             assert classes.min() >= lowest
             assert np.all((classes < splits.num_classes) | (classes == ignored))
 

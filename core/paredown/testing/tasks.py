@@ -9,6 +9,7 @@ import pytest
 
 from paredown.algorithms.outputs import as_tuple, of_each
 from paredown.contracts import Array, Outputs, Task
+from paredown.engine.tallies import agreement_of, metrics_of
 from paredown.engine.tasks import for_images
 from paredown.manager import Manager
 from paredown.testing.components import ComponentConformance
@@ -50,6 +51,16 @@ class TaskConformance(ComponentConformance):
     ) -> None:
         expected = {name: pytest.approx(value) for name, value in task.metrics(outputs, labels).items()}
         assert task.metrics(of_each(np.flipud, outputs), labels[::-1]) == expected
+
+    def test_it_counts_batch_by_batch_what_it_measures_at_once(
+        self, task: Task, outputs: Outputs, labels: Array
+    ) -> None:
+        other = of_each(np.negative, outputs)
+        parts = [slice(0, 5), slice(5, 6), slice(6, None)]
+        pieces, others = ([of_each(lambda one, p=part: one[p], whole) for part in parts] for whole in (outputs, other))
+        expected = {name: pytest.approx(value) for name, value in task.metrics(outputs, labels).items()}
+        assert metrics_of(task, pieces, labels) == expected
+        assert agreement_of(task, pieces, others) == pytest.approx(task.agreement(outputs, other))
 
     def test_a_network_agrees_with_itself_and_less_with_others(self, task: Task, outputs: Outputs) -> None:
         other = of_each(np.negative, outputs)

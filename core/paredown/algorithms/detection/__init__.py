@@ -9,9 +9,10 @@ prototypes, height, width], whose cells are two by two pixels large.
 from __future__ import annotations
 
 from paredown.algorithms.detection.decoding import Detections, decode
+from paredown.algorithms.detection.imitation import guides, position_weights
 from paredown.algorithms.detection.instances import Instances, decode_instances, mask_overlap
 from paredown.algorithms.detection.mask_targets import MaskTargets, assign_masks, prototype_size
-from paredown.algorithms.detection.matching import agreement, mask_agreement
+from paredown.algorithms.detection.matching import agreement, mask_agreement, shared_detections, shared_instances
 from paredown.algorithms.detection.positions import STRIDES, Positions, positions
 from paredown.algorithms.detection.targets import BACKGROUND, IGNORED, Targets, assign
 
@@ -29,8 +30,12 @@ __all__ = [
     "assign_masks",
     "decode",
     "decode_instances",
+    "guides",
     "mask_agreement",
     "mask_overlap",
+    "position_weights",
     "positions",
     "prototype_size",
+    "shared_detections",
+    "shared_instances",
 ]

@@ -83,7 +83,7 @@ def _checked(outputs: Outputs, image_size: Sequence[int]) -> tuple[FloatArray, F
             where="model",
             value=", ".join(map(str, given)),
             expected=f"[batch, classes, {count}], [batch, 4, {count}] and [batch, {count}]",
-            remedy="choose a detector, and images whose sides are multiples of its greatest stride",
+            remedy="choose a detector",
         )
     logits, distances, centerness = (one.astype(np.float64) for one in found)
     return logits, distances, centerness

@@ -57,11 +57,13 @@ def assign_masks(labels: Array, targets: Targets) -> MaskTargets:
     masks, weights = np.zeros((2, len(labels), most, height * width))
     total = max(1, sum(map(len, places)))
     for image, own in enumerate(places):
-        objects = targets.objects[image, own]
-        chosen[image, own, np.arange(len(own))] = 1
-        masks[image, : len(own)] = _in_cells(labels["masks"][image, objects], (height, width))
+        # Many positions share an object, whose cells are counted once.
+        objects, mine = np.unique(targets.objects[image, own], return_inverse=True)
         inside = _in_box(labels["boxes"][image, objects], (height, width))
-        weights[image, : len(own)] = inside / (np.maximum(inside.sum(axis=1, keepdims=True), 1) * total)
+        each = inside / (np.maximum(inside.sum(axis=1, keepdims=True), 1) * total)
+        chosen[image, own, np.arange(len(own))] = 1
+        masks[image, : len(own)] = _in_cells(labels["masks"][image, objects], (height, width))[mine]
+        weights[image, : len(own)] = each[mine]
     return MaskTargets(chosen, masks, weights)
 
 

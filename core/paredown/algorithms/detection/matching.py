@@ -19,26 +19,41 @@ def agreement(first: Sequence[Detections], second: Sequence[Detections]) -> floa
 
     Within an image each detection is in one pair at most; those that overlap most are paired first.
     """
-    return _share(
-        (one, other, intersection_over_union(one.boxes, other.boxes)) for one, other in zip(first, second, strict=True)
-    )
+    return _share(shared_detections(first, second))
 
 
 def mask_agreement(first: Iterable[Instances], second: Iterable[Instances]) -> float:
     """As `agreement`, by the overlap of masks."""
-    return _share(
+    return _share(shared_instances(first, second))
+
+
+def shared_detections(first: Iterable[Detections], second: Iterable[Detections]) -> tuple[int, int]:
+    """How many detections of both networks are in pairs, and how many there are."""
+    return _counted(
+        (one, other, intersection_over_union(one.boxes, other.boxes)) for one, other in zip(first, second, strict=True)
+    )
+
+
+def shared_instances(first: Iterable[Instances], second: Iterable[Instances]) -> tuple[int, int]:
+    """As `shared_detections`, by the overlap of masks."""
+    return _counted(
         (one.detections, other.detections, mask_overlap(one.masks, other.masks))
         for one, other in zip(first, second, strict=True)
     )
 
 
-def _share(images: Iterable[tuple[Detections, Detections, FloatArray]]) -> float:
+def _share(counted: tuple[int, int]) -> float:
+    shared, total = counted
+    return shared / total if total else 1.0
+
+
+def _counted(images: Iterable[tuple[Detections, Detections, FloatArray]]) -> tuple[int, int]:
     """Of each image the detections of both networks, and how far they overlap, [first, second]."""
-    pairs = total = 0
+    shared = total = 0
     for one, other, overlap in images:
-        pairs += _pairs(one, other, overlap)
+        shared += 2 * _pairs(one, other, overlap)
         total += len(one.scores) + len(other.scores)
-    return 2 * pairs / total if total else 1.0
+    return shared, total
 
 
 def _pairs(one: Detections, other: Detections, overlap: FloatArray) -> int:

@@ -102,7 +102,7 @@ def _require_teachable(bench: Workbench, step: DistillStep, model: Model, place:
             require_outputs(bench, teacher, _output_shape(bench, model), f"{place}.teacher")
     if any(True for _ in tapped(step.losses)):
         taught = model if teacher is None else teacher.model
-        networks = Networks(bench.taps(model), bench.taps(taught))
+        networks = _networks(bench, step, model, taught)
         require_layers(step.losses, networks, place)
         if keeps_shapes:
             require_comparable(bench, planned_losses(bench, step.losses, networks), networks, place)
@@ -131,6 +131,7 @@ def planned_losses(
                 weight=float(getattr(loss, "weight", 1.0)),
                 taps=() if networks is None else planned_taps(loss, networks),
                 schedule=schedule,
+                guided=bench.is_guided(loss.kind),
             )
         )
     return tuple(planned)
@@ -141,11 +142,18 @@ def _resolved(
 ) -> tuple[tuple[PlannedLoss, ...], dict[tuple[int, int], Array]]:
     if not any(True for _ in tapped(step.losses)):
         return planned_losses(bench, step.losses), {}
-    networks = Networks(bench.taps(student), bench.taps(teacher))
+    networks = _networks(bench, step, student, teacher)
     require_layers(step.losses, networks, place)
     losses = planned_losses(bench, step.losses, networks)
     require_comparable(bench, losses, networks, place)
     return losses, draw_projections(losses, bench.context.seed)
+
+
+def _networks(bench: Workbench, step: DistillStep, student: Model, teacher: Model) -> Networks:
+    guided = any(bench.is_guided(loss.kind) for loss in step.losses)
+    zeros = np.zeros((2, *bench.input_shape), np.float32)
+    answers = bench.manager.evaluate(bench.backend, teacher, zeros) if guided else None
+    return Networks(bench.taps(student), bench.taps(teacher), answers)
 
 
 def _peer(bench: Workbench, given: StepInput) -> Model:

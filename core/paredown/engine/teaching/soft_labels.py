@@ -14,7 +14,7 @@ from paredown.algorithms import batches
 from paredown.contracts import FloatArray, Images
 from paredown.engine.networks import cache_directory, digest
 from paredown.engine.teaching.teachers import Teacher
-from paredown.engine.workbench import EVALUATION_BATCH, Workbench
+from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, BackendFailed, UnsupportedError
 
 GREATEST = float(np.finfo(np.float16).max)
@@ -42,7 +42,9 @@ def soft_labels(bench: Workbench, teacher: Teacher, shape: tuple[int, ...], plac
         files.write_atomically(path, lambda temporary: _fill(temporary, teacher, images, whole))
     except ArtifactError as error:
         bench.report("note", text=f"soft labels are not kept for other runs: {error.problems[0].value}")
-        return np.concatenate([_of_batch(teacher, batch) for batch in batches.in_order(images, EVALUATION_BATCH)])
+        return np.concatenate(
+            [_of_batch(teacher, batch) for batch in batches.in_order(images, batches.evaluation_batch(images))]
+        )
     written = _read(path, whole)
     assert written is not None, "it was written in this shape"
     return written
@@ -67,7 +69,7 @@ def require_repeatable(bench: Workbench, place: str) -> None:
 def _fill(path: Path, teacher: Teacher, images: Images, shape: tuple[int, ...]) -> None:
     kept: Any = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)  # type: ignore[no-untyped-call]
     start = 0
-    for batch in batches.in_order(images, EVALUATION_BATCH):
+    for batch in batches.in_order(images, batches.evaluation_batch(images)):
         kept[start : start + len(batch)] = _of_batch(teacher, batch)
         start += len(batch)
     kept.flush()

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paredown.algorithms.detection import decode
 from paredown.algorithms.initialization import draw
-from paredown.contracts import Array
+from paredown.algorithms.outputs import as_tuple
+from paredown.contracts import Array, Outputs
+from paredown.engine.tasks import loss_for_images
 from paredown.engine.workbench import Workbench
 from paredown.errors import ModelError, ParedownError
 from paredown.plan import PlannedLoss, PlannedTap
@@ -21,14 +24,20 @@ Shapes = Mapping[str, tuple[int, ...]]
 """Neutral names of layers and blocks to the shapes of their outputs, without the batch axis."""
 
 _SHOWN = 6
+_OF_DETECTORS = frozenset({"boxes", "masks"})
+"""What detectors return."""
 
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The shapes of what student and teacher give, layer by layer."""
+    """The shapes of what student and teacher give, layer by layer.
+
+    `answers` are the teacher's outputs for two images, where a loss is guided by them.
+    """
 
     student: Shapes
     teacher: Shapes
+    answers: Outputs | None = None
 
 
 def tapped(losses: Sequence[ComponentConfig]) -> Iterator[tuple[int, tuple[TapPair, ...]]]:
@@ -78,23 +87,48 @@ def require_comparable(bench: Workbench, losses: Sequence[PlannedLoss], networks
     """Runs each loss's reference once, on numbers of the taps' shapes: what it cannot compare shows here.
 
     Raises:
-        ModelError: A loss refuses the shapes.
+        ModelError: A loss refuses the shapes, or is guided by a teacher that is no detector.
     """
     registry = bench.manager.registry
+    if networks.answers is not None and any(_OF_DETECTORS.issuperset(_guides(bench, loss)) for loss in losses):
+        _require_detector(networks.answers, bench.input_shape[1:], f"{place}.teacher")
     for index, loss in enumerate(losses):
         if not loss.taps or not registry.has_implementation("distill_loss", loss.kind):
             continue
         student = [_drawn(_projected(networks.student[tap.student], tap)) for tap in loss.taps]
         teacher = [_drawn(networks.teacher[tap.teacher]) for tap in loss.taps]
         where = f"{place}.losses[{index}]"
+        taught = (teacher, networks.answers) if loss.guided else teacher
+        reference = registry.implementation("distill_loss", loss.kind)
+        if loss.guided:
+            reference = loss_for_images(reference, bench.input_shape)
         try:
-            registry.implementation("distill_loss", loss.kind)(student, teacher, np.arange(2), loss.options)
+            reference(student, taught, np.arange(2), loss.options)
         except ParedownError as error:
             cause = error.problems[0]
             raise _incomparable(cause.what, where, student, teacher, cause.remedy) from error
         except (ValueError, IndexError) as error:
             what = f"the loss `{loss.kind}` cannot compare these outputs: {error}"
             raise _incomparable(what, where, student, teacher, "tap other layers, or choose another loss") from error
+
+
+def _guides(bench: Workbench, loss: PlannedLoss) -> tuple[str, ...]:
+    """What a teacher returns that guides a loss; something that is nobody's where none does."""
+    return bench.manager.registry.components["distill_loss", loss.kind].guided_by if loss.guided else ("",)
+
+
+def _require_detector(answers: Outputs, image_size: Sequence[int], where: str) -> None:
+    try:
+        decode(as_tuple(answers)[:3], image_size, least_score=1.0, overlap=1.0, most=1)
+    except ModelError as error:
+        (cause,) = error.problems
+        raise ModelError(
+            "the teacher's outputs are not those of a detector",
+            where=where,
+            value=cause.value,
+            expected=cause.expected,
+            remedy="choose a detector as teacher, or losses that are not guided by what it detects",
+        ) from error
 
 
 def _problems(pair: TapPair, networks: Networks, where: str) -> Iterator[ModelError]:

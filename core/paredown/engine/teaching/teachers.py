@@ -11,12 +11,13 @@ import numpy as np
 
 from paredown.algorithms.outputs import first
 from paredown.contracts import FloatArray, Model, ModelSource, State
-from paredown.engine.networks import Recipe, digest, initialised, prepared
+from paredown.engine.networks import Recipe, digest, initialised, prepared, require_shareable
 from paredown.engine.provenance import versions
 from paredown.engine.teaching.finished import load_finished
 from paredown.engine.teaching.onnx_file import OnnxFile
 from paredown.engine.workbench import Workbench
 from paredown.errors import HookFailed, ModelError
+from paredown.spec.nearest import listed
 from paredown.spec.teachers import (
     ArtifactTeacher,
     BaselineTeacher,
@@ -28,6 +29,9 @@ from paredown.spec.teachers import (
 )
 from paredown.spec.widths import at_width
 
+_SHOWN = 4
+"""How many arrays an error names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
@@ -35,7 +39,7 @@ class Teacher:
 
     `model` is a network of this framework; None where core itself runs the teacher. `outputs` gives the output, of
     several the first, float32, for a batch of images either way. `content` tells all that they depend on, as JSON
-    values; None before the teacher is trained. `random` says which layers nobody trained, nor will.
+    values; None before the teacher is trained. `random` names the arrays that nobody trained, nor will.
     """
 
     title: str
@@ -88,9 +92,11 @@ def check_teacher(bench: Workbench, config: TeacherConfig, place: str) -> Teache
         model = bench.build()
         return Teacher("baseline", _evaluated(bench, model), model)
     if isinstance(config, ZooTeacher):
-        model, notes = initialised(bench, _recipe(bench, config))
-        random = () if is_trained(config) else notes
-        return Teacher(_title(config), _evaluated(bench, model), model, random=random)
+        recipe = _recipe(bench, config)
+        require_shareable(bench, recipe)
+        beginning = initialised(bench, recipe)
+        random = () if is_trained(config) else beginning.drawn
+        return Teacher(_title(config), _evaluated(bench, beginning.model), beginning.model, random=random)
     return _loaded(bench, config, place)
 
 
@@ -102,7 +108,7 @@ def require_outputs(bench: Workbench, teacher: Teacher, shape: tuple[int, ...], 
     """
     if teacher.random:
         raise ModelError(
-            f"the teacher's outputs would be random: {teacher.random[0]}",
+            f"the teacher's outputs would be random: {_some(teacher.random)} initialised anew",
             where=place,
             value=teacher.title,
             expected="weights for all of its layers",
@@ -127,6 +133,10 @@ def require_outputs(bench: Workbench, teacher: Teacher, shape: tuple[int, ...], 
             expected=f"{_counted(shape)}, as of the student",
             remedy="choose a teacher for the same classes, or losses that read features alone",
         )
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return listed(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _counted(shape: tuple[int, ...]) -> str:
@@ -176,6 +186,6 @@ def _mean(members: list[Teacher]) -> Teacher:
         return np.asarray(np.mean(np.stack(answers), axis=0, dtype=np.float32))
 
     titles = ", ".join(member.title for member in members)
-    random = tuple(note for member in members for note in member.random)
+    random = tuple(name for member in members for name in member.random)
     content = {"mean": [member.content for member in members]}
     return Teacher(f"mean of {titles}", outputs, content=content, random=random)

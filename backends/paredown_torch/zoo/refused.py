@@ -1,0 +1,34 @@
+"""Networks that torchvision has and that this backend does not build, by name: why, and what to take in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from paredown.contracts import RefusedNetwork
+
+_INSIDE = (
+    "it finds its boxes inside the network and returns a list of dictionaries, whose sizes depend on the image: "
+    "torch.export refuses that, and nothing can be compared, distilled or quantized by place"
+)
+_BOXES = "take `fcos_mobilenet_v2_small` under the task `detection`: it returns plain tensors, on both backends"
+_MASKS = "take `fcos_mask_mobilenet_v2_small` under the task `instance_segmentation`, on both backends"
+_KEYPOINTS = "no network of the zoo finds key points; `fcos_mobilenet_v2_small` finds boxes"
+
+_DETECTORS = (
+    "ssdlite320_mobilenet_v3_large",
+    "ssd300_vgg16",
+    "fasterrcnn_resnet50_fpn",
+    "fasterrcnn_resnet50_fpn_v2",
+    "fasterrcnn_mobilenet_v3_large_fpn",
+    "fasterrcnn_mobilenet_v3_large_320_fpn",
+    "retinanet_resnet50_fpn",
+    "retinanet_resnet50_fpn_v2",
+    "fcos_resnet50_fpn",
+)
+_MASK_DETECTORS = ("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2")
+
+REFUSED: Mapping[str, RefusedNetwork] = {
+    **dict.fromkeys(_DETECTORS, RefusedNetwork(_INSIDE, _BOXES)),
+    **dict.fromkeys(_MASK_DETECTORS, RefusedNetwork(_INSIDE, _MASKS)),
+    "keypointrcnn_resnet50_fpn": RefusedNetwork(_INSIDE, _KEYPOINTS),
+}
