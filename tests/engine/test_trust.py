@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from paredown.contracts import BackendInfo
-from paredown.engine.code import builder_source, require_code
+from paredown.engine.code import builder_source, code_of_others, require_code
 from paredown.engine.trust import Trust, trusting
 from paredown.errors import ModelError, TrustError
 from paredown.spec.models import BuilderModel
@@ -225,3 +225,28 @@ def test_a_module_that_an_editable_install_serves_is_found_before_a_file_beside_
     finally:
         sys.meta_path.remove(Finder)
     assert not place.marker.exists()
+
+
+def test_code_that_trains_for_another_backend_is_hashed_without_importing_it(place):
+    trust = trusting([place.name], place.directory)
+    spec = spec_of(toy=f"{place.name}:array", other=f"{place.name}:array")
+    before = code_of_others(spec, ["toy"], trust)
+    assert before.keys() == {"toy"}
+    assert code_of_others(spec, ["toy"], trust) == before
+    # What it may import lies beside it.
+    (place.directory / "helpers.py").write_text("WIDTH = 3")
+    assert code_of_others(spec, ["toy"], trust) != before
+    assert not place.marker.exists()
+
+
+def test_all_modules_of_a_package_that_trains_for_another_backend_are_hashed(place):
+    package = place.directory / f"{place.name}_lib"
+    (package / "deep").mkdir(parents=True)
+    for file in (package / "__init__.py", package / "deep" / "__init__.py", package / "deep" / "nets.py"):
+        file.write_text(NETWORKS)
+    trust = trusting([package.name], place.directory)
+    spec = spec_of(toy=f"{package.name}.deep.nets:array")
+    before = code_of_others(spec, ["toy"], trust)
+    (package / "shared.py").write_text("WIDTH = 3")
+    assert code_of_others(spec, ["toy"], trust) != before
+    assert not list(package.rglob("imported"))

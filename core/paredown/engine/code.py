@@ -221,6 +221,33 @@ def _digest(reference: str, model: BuilderModel, trust: Trust) -> str:
     return content.hexdigest()
 
 
+def code_of_others(spec: Spec, backends: Sequence[str], trust: Trust) -> dict[str, str]:
+    """SHA-256 of the sources from which other backends, which train for this one, build the spec's network.
+
+    Nothing is imported: two frameworks in one process hurt each other. Read are all modules of the function's package,
+    or, where its module lies in none, of that module's directory.
+    """
+    if not isinstance(spec.model, BuilderModel):
+        return {}
+    references = spec.model.references()
+    return {name: _digest_of_files(references[name], trust) for name in sorted(backends) if name in references}
+
+
+def _digest_of_files(reference: str, trust: Trust) -> str:
+    module = reference.partition(":")[0]
+    content = hashlib.sha256(reference.encode())
+    found = locate(module, trust).module
+    if found is None or found.origin is None:
+        return content.hexdigest()
+    path = Path(found.origin)
+    inner = module.count(".") + (path.name == "__init__.py")
+    sources = path.parents[inner - 1].rglob("*.py") if inner else path.parent.glob("*.py")
+    for source in sorted(sources):
+        content.update(source.name.encode())
+        content.update(source.read_bytes())
+    return content.hexdigest()
+
+
 def _failed(where: str, what: str, error: Exception, remedy: str = "mend the module") -> ModelError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return ModelError(
