@@ -33,7 +33,7 @@ def load(folder: Path, labels: Any, images: Any = None, **options: Any) -> DataS
 
 @pytest.mark.parametrize(
     ("labels", "value"),
-    [(np.zeros((6, 8, 8), np.int64), "shape (6, 8, 8), int64"), (np.array([0, 1, 2, 3, 4, 9]), "9")],
+    [(np.zeros((6, 8, 8), np.int64), "shape (6, 8, 8), uint8"), (np.array([0, 1, 2, 3, 4, 9]), "9")],
     ids=["class maps", "a class too many"],
 )
 def test_labels_that_the_task_does_not_read_are_refused(tmp_path: Path, labels: Any, value: str) -> None:

@@ -182,7 +182,7 @@ def test_another_criterion_that_removes_the_same_channels_shares_the_measurement
 
 
 @pytest.mark.parametrize("what", ["weights", "labels", "function"])
-def test_other_weights_data_or_network_share_nothing(bench, toy, state, what, monkeypatch):
+def test_other_weights_data_or_network_share_nothing(bench, state, what, monkeypatch):
     measure(bench, dict(state), state, GROUPS, SCORES, RATIOS)
     if what == "weights":
         state = state | {"first.bias": state["first.bias"] + 1}
@@ -191,8 +191,8 @@ def test_other_weights_data_or_network_share_nothing(bench, toy, state, what, mo
         other = images, (labels + 1) % 3
         bench.data = DataSplits("drawn", other, other, other, 3)
     else:
-        negative = Toy.evaluate
-        monkeypatch.setattr(bench, "outputs", lambda model, split: -negative(toy, "toy", model, bench.split(split)[0]))
+        answers = bench.answers
+        monkeypatch.setattr(bench, "answers", lambda model, split: (-one for one in answers(model, split)))
     assert measure(bench, dict(state), state, GROUPS, SCORES, RATIOS).measured == 4
 
 

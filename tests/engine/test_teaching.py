@@ -373,7 +373,9 @@ def test_a_teacher_with_all_of_its_weights_from_a_file_teaches_by_its_outputs(be
 
 
 def test_a_teacher_that_detects_nothing_cannot_guide(bench):
-    planned = PlannedLoss(kind="box_imitation", taps=(PlannedTap(student="a", teacher="a"),), guided=True)
+    tap = PlannedTap(student="a", teacher="a")
+    options = {"least_score": 0.3, "background": 0.1, "image_size": [8, 8]}
+    planned = PlannedLoss(kind="box_imitation", options=options, weight=1.0, taps=(tap,), guided=True)
     networks = Networks({"a": (8, 4, 4)}, {"a": (8, 4, 4)}, np.zeros((2, 10), np.float32))
     with pytest.raises(ModelError, match="not those of a detector") as caught:
         require_comparable(bench(), (planned,), networks, "steps[0]")

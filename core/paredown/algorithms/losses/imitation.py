@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,8 @@ def box_imitation(
         ModelError: The channels differ, maps have one position only, or the outputs are not a detector's.
     """
     maps, outputs = teacher
-    compare = partial(_weighed, found=guides_of(outputs, options), options=options)
+    found = cache(partial(guides_of, outputs, options))
+    compare = partial(_weighed, found=found, options=options)
     return mean_over_taps("box_imitation", compare, student, maps)
 
 
@@ -56,9 +57,9 @@ def weights_of(found: Sequence[Detections], size: Sequence[int], options: Mappin
 
 
 def _weighed(
-    student: FloatArray, teacher: FloatArray, found: Sequence[Detections], options: Mapping[str, Any]
+    student: FloatArray, teacher: FloatArray, found: Callable[[], Sequence[Detections]], options: Mapping[str, Any]
 ) -> float:
     require_equal_channels("box_imitation", student.shape, teacher.shape)
     one, other = to_smaller(student, teacher)
     require_positions("box_imitation", one.shape[2:])
-    return float(np.sum(weights_of(found, one.shape[2:], options) * np.mean((one - other) ** 2, axis=1)))
+    return float(np.sum(weights_of(found(), one.shape[2:], options) * np.mean((one - other) ** 2, axis=1)))
