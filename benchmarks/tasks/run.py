@@ -1,10 +1,11 @@
 """`make bench-tasks`: the example of each task on both backends, from one baseline that torch trains for both.
 
-Each run has all cores, one run at a time, since the bounds on time are those of a whole machine. Resumable: a finished
-step is kept by the run's own journal in out/bench-tasks, a trained baseline in the cache there, seconds beside them.
-Writes benchmarks/results/tasks.json and .md and docs/images/bench-tasks.svg; returns 1 when a bound is not kept.
+A run trains with one thread, though the bounds on time are those of two cores. Resumable: a finished step is kept by
+the run's own journal in out/bench-tasks, a trained baseline in the cache there, seconds beside them. Two processes may
+each run tasks of their own (`--only`): they share nothing but the cache. Whichever ends writes what both have. Writes
+benchmarks/results/tasks.json and .md and docs/images/bench-tasks.svg; returns 1 when a bound is not kept.
 
-Estimated at two hours on two cores, most of it the baselines of the two detectors.
+Most of its time goes to the two detectors.
 
 `--only TASK` runs one task, and may be given again; `--so-far` runs nothing. Either writes what is there. With
 `BENCH_SHORT=1` in the environment everything is rehearsed on a few images, and the results stay in
