@@ -9,7 +9,7 @@ import numpy as np
 
 from paredown.algorithms.initialization import draw
 from paredown.algorithms.objects import Objects, pack
-from paredown.algorithms.outputs import as_tuple
+from paredown.algorithms.outputs import as_tuple, concatenated
 from paredown.contracts import (
     Array,
     DataSplits,
@@ -115,8 +115,8 @@ class AgreementBench(Workbench):
         return DataSplits("drawn", *splits, CLASSES)
 
     def outputs(self, model: Model, split: Split) -> FloatArray:
-        """Those of a network with several are joined, [images, numbers]."""
-        found = as_tuple(super().outputs(model, split))
+        """What the network answers to a split; the outputs of one with several are joined, [images, numbers]."""
+        found = as_tuple(concatenated(list(self.answers(model, split))))
         return found[0] if len(found) == 1 else np.concatenate([one.reshape(len(one), -1) for one in found], axis=1)
 
     def build_lively(self, model: Model = None) -> Model:
