@@ -21,7 +21,8 @@ SHARED = {"class_tower.0", "class_tower.2", "box_tower.0", "box_tower.2", *HEADS
 """Layers that both levels call."""
 
 
-@pytest.fixture(scope="module", params=[BOXES, MASKS])
+# The detector with masks is the other, layer by layer, and more: alone, that one is left to `make agreement`.
+@pytest.fixture(scope="module", params=[pytest.param(BOXES, marks=pytest.mark.matrix), MASKS])
 def both(request, tmp_path_factory, processes):
     """The directories that `detector.py` filled, which have the network's name."""
     directories = {name: tmp_path_factory.mktemp(name) / request.param for name in FRAMEWORKS}

@@ -27,9 +27,9 @@ REPLAY = "replay.json"
 TOLERANCE = 1e-4
 
 
-def main(backend: str, name: str, directory: Path) -> None:
+def main(backend: str, name: str, place: str) -> None:
     """Replays, compares the outputs, and writes the result."""
-    recorder, facts = Recorder(), dict[str, Any]()
+    recorder, facts, directory = Recorder(), dict[str, Any](), Path(place)
     with recorder.check("replay"):
         bench = workbench(Manager.discover(), Cell(name, backend))
         plan = read_plan(directory / PLAN, PrunePlan)
@@ -42,4 +42,4 @@ def main(backend: str, name: str, directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(*sys.argv[1:])
