@@ -21,7 +21,6 @@ from paredown import files
 from paredown.algorithms.outputs import relative_difference
 from paredown.engine.journal import read_plan
 from paredown.manager import Manager
-from paredown.plan import PrunePlan
 
 REPLAY = "replay.json"
 TOLERANCE = 1e-4
@@ -32,7 +31,7 @@ def main(backend: str, name: str, place: str) -> None:
     recorder, facts, directory = Recorder(), dict[str, Any](), Path(place)
     with recorder.check("replay"):
         bench = workbench(Manager.discover(), Cell(name, backend))
-        plan = read_plan(directory / PLAN, PrunePlan)
+        plan = read_plan(directory / PLAN)
         model = bench.build((plan,), files.read_state(directory / WEIGHTS))
         difference = relative_difference(bench.outputs(model, "test"), np.load(directory / OUTPUTS))
         facts["difference"] = difference
