@@ -1,8 +1,8 @@
 # make demo    sets everything up, runs the quickstart on both frameworks, prints the table
 # make test    sets everything up, runs all tests
 # make check   ruff, mypy, import-linter
-# make agreement  both frameworks' int8 files of networks at 224 pixels, bit by bit; int8 on every network of the zoo;
-#              files of torchvision's networks for pixels
+# make agreement  both frameworks' int8 files of networks at 224 pixels and of detectors, bit by bit; int8 on every
+#              network of the zoo; files of torchvision's networks for pixels
 # make zoo     counts the figures of `paredown zoo`
 # make matrix  prunes every network of the zoo on both frameworks, writes the table of docs/networks.md
 SHELL := /bin/bash
@@ -57,8 +57,8 @@ bench-tasks: setup
 	@$(BIN)/python benchmarks/tasks/run.py
 
 agreement: setup
-	@$(BIN)/python -m pytest -n 0 -m "" tests/agreement/test_at_224.py tests/matrix/test_quantized.py \
-	  tests/torch/test_torchvision.py
+	@$(BIN)/python -m pytest -n 0 -m "" tests/agreement/test_at_224.py tests/agreement/test_detector.py \
+	  tests/matrix/test_quantized.py tests/torch/test_torchvision.py
 
 matrix: setup
 	@$(BIN)/python -m pytest -n 0 -m "" tests/matrix/test_networks.py; tested=$$?; \

@@ -77,6 +77,18 @@ def inverted_block(build, *, activation="Relu", seed=0, width=8):
     return build(nodes, constants)
 
 
+def called_twice(build):
+    """One convolution, called twice, with an activation between the calls."""
+    rng = np.random.default_rng(0)
+    state = {"a.weight": rng.normal(size=(2, 2, 3, 3)).astype(np.float32), "a.bias": np.ones(2, np.float32)}
+    nodes = [
+        ("Conv", ["x", "a.weight", "a.bias"], ["c"], PADDED),
+        ("Relu", ["c"], ["r"]),
+        ("Conv", ["r", "a.weight", "a.bias"], ["y"], PADDED),
+    ]
+    return build(nodes, state, output=("N", 2, 6, 6))
+
+
 def smooth_images(count=64, seed=1):
     """Images whose neighbouring pixels are alike, as in photographs; the second channel is brighter."""
     noise = np.random.default_rng(seed).normal(size=(count, 2, 8, 8))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from paredown import contracts
+from paredown.algorithms.lesson import Lesson, mean_loss
 from paredown.contracts import Array, Outcome, TrainingRun
-from paredown.errors import DataError
 from paredown.plan import DistillPlan
 from paredown_paddle.divergence import diverged
 from paredown_paddle.framework import paddle, quiet
@@ -20,7 +20,7 @@ from paredown_paddle.names import tensors
 from paredown_paddle.optimizing import descend, make_optimizer
 from paredown_paddle.outputs import targets
 from paredown_paddle.quantized_training import QuantizedTraining
-from paredown_paddle.signals import Answer, Lesson, Projections
+from paredown_paddle.signals import Projections, answered
 from paredown_paddle.taps import captured
 from paredown_paddle.teaching import Batch, Peer, Step, Teaching, make_teaching
 
@@ -36,7 +36,6 @@ class _Training:
     quantized: QuantizedTraining
     projections: Projections
     teaching: Teaching
-    taps: tuple[str, ...]
     precision: MixedPrecision
     scaler: Any
 
@@ -86,13 +85,10 @@ def _begin(model: Any, lesson: Lesson) -> _Training:
     quantized = QuantizedTraining(model, run.quantizing)
     projections = Projections(run.projections, run.dtype)
     optimizer = make_optimizer(model, lesson.plan, quantized.scales, projections.parameters())
-    own, teachers = lesson.taps
-    taught_by_itself = run.way == "online" or (run.way == "self" and run.average is None)
-    taps = tuple(dict.fromkeys((*own, *teachers))) if taught_by_itself else own
     holder = Holder(model, run.masking)
     precision = MixedPrecision(enabled=run.amp)
     teaching, scaler = make_teaching(model, lesson, precision), precision.scaler()
-    return _Training(model, lesson, optimizer, holder, quantized, projections, teaching, taps, precision, scaler)
+    return _Training(model, lesson, optimizer, holder, quantized, projections, teaching, precision, scaler)
 
 
 def _epoch(training: _Training, epoch: int) -> float:
@@ -108,9 +104,7 @@ def _epoch(training: _Training, epoch: int) -> float:
         )
         for index, batch in enumerate(run.batches(epoch))
     ]
-    if not losses:
-        raise DataError("an epoch has no batches", where=f"epoch {epoch + 1}", remedy="lower train.batch_size")
-    return math.fsum(losses) / len(losses)
+    return mean_loss(losses, epoch)
 
 
 def _epoch_of_peer(teaching: Teaching) -> list[float]:
@@ -135,9 +129,9 @@ def _step(training: _Training, batch: Batch, position: int, where: str) -> float
     step = Step(tuple(lesson.weights(position)), lesson.run.learning_rate(position), where)
     training.holder.before_step(position)
     training.quantized.before_step(position)
-    with captured(training.model, training.taps) as found, training.quantized.applied(), training.precision.forward():
+    with captured(training.model, lesson.watched) as found, training.quantized.applied(), training.precision.forward():
         outputs = training.model(batch.images)
-    student = Answer(outputs, found).through(training.precision.given)
+    student = answered(outputs, found, training.precision)
     taught = training.teaching.answer(batch, student)
     loss = lesson.loss(step.weights, student, taught, batch.labels, training.projections)
     descend(training.optimizer, training.model, loss, step.rate, lesson.plan.bn_l1, training.scaler)

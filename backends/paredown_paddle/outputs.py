@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,9 +34,9 @@ def as_arrays(returned: Any) -> Outputs:
     return one_or_all([one.numpy().astype(np.float32, copy=False) for one in as_tensors(returned)])
 
 
-def each(returned: Any, function: Callable[[Any], Any]) -> Any:
-    """What a function gives for each tensor that a network returned."""
-    found = tuple(function(one) for one in as_tensors(returned))
+def as_returned(returned: Any) -> Any:
+    """All that a network returned: one tensor, or a tuple of several; raises `ModelError` as `as_tensors`."""
+    found = as_tensors(returned)
     return found[0] if len(found) == 1 else found
 
 

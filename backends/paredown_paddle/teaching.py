@@ -7,13 +7,14 @@ import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from paredown.algorithms.lesson import Answer, Lesson
 from paredown_paddle.divergence import diverged
 from paredown_paddle.framework import paddle
 from paredown_paddle.mixed_precision import MixedPrecision
 from paredown_paddle.modes import evaluating
 from paredown_paddle.names import tensors
 from paredown_paddle.optimizing import descend, make_optimizer
-from paredown_paddle.signals import Answer, Lesson, Projections
+from paredown_paddle.signals import Projections, answered
 from paredown_paddle.taps import captured
 
 
@@ -65,7 +66,7 @@ class Teacher:
         self._model: Any = lesson.run.teacher
         if self._model is not None and lesson.run.dtype == "float64":
             self._model = copy.deepcopy(self._model).to(dtype="float64")
-        self._taps = lesson.taps[1]
+        self._taps = lesson.taught
 
     def answer(self, batch: Batch, student: Answer) -> Answer | None:  # noqa: ARG002 - one signature
         """What the teacher gives."""
@@ -92,7 +93,7 @@ class Average:
     """The moving average of the student's parameters (Tarvainen and Valpola, 2017, "Mean Teacher")."""
 
     def __init__(self, model: Any, lesson: Lesson, average: float, precision: MixedPrecision) -> None:
-        self._student, self._kept, self._taps, self._precision = model, average, lesson.taps[1], precision
+        self._student, self._kept, self._taps, self._precision = model, average, lesson.taught, precision
         self.model = copy.deepcopy(model)
         self.model.eval()
 
@@ -120,7 +121,7 @@ class Peer:
         self.model, self._lesson, self._precision, self._scaler = model, lesson, precision, precision.scaler()
         if run.dtype == "float64":
             model.to(dtype="float64")
-        self._taps = tuple(dict.fromkeys((*lesson.taps[0], *lesson.taps[1])))
+        self._taps = lesson.watched
         self._projections = Projections(run.projections, run.dtype)
         self._optimizer = make_optimizer(model, lesson.plan, projections=self._projections.parameters())
         self._own = Answer()
@@ -131,7 +132,7 @@ class Peer:
         self.model.train()
         with captured(self.model, self._taps) as found, self._precision.forward():
             outputs = self.model(batch.images)
-        self._own = Answer(outputs, found).through(self._precision.given)
+        self._own = answered(outputs, found, self._precision)
         return self._own.detached()
 
     def after_step(self, batch: Batch, student: Answer, step: Step) -> None:
@@ -151,4 +152,4 @@ class Peer:
 def _watched(model: Any, taps: tuple[str, ...], images: Any, precision: MixedPrecision) -> Answer:
     with evaluating(model), paddle.no_grad(), captured(model, taps) as found, precision.forward():
         outputs = model(images)
-    return Answer(outputs, found).through(precision.given)
+    return answered(outputs, found, precision)

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from paredown import contracts
+from paredown.algorithms.lesson import Answer, Lesson, mean_loss
 from paredown.contracts import Outcome, TrainingRun
-from paredown.errors import DataError
 from paredown.plan import DistillPlan
 from paredown_torch.masking import HeldMasks
 from paredown_torch.mixed_precision import MixedPrecision
@@ -21,7 +21,7 @@ from paredown_torch.model import device_of, evaluation_mode
 from paredown_torch.optimizing import descend, make_optimizer
 from paredown_torch.outputs import targets
 from paredown_torch.quantized_training import QuantizedStudent
-from paredown_torch.signals import Answer, Lesson, Projections
+from paredown_torch.signals import Projections, answered
 from paredown_torch.taps import captured
 from paredown_torch.teaching import Batch, Peer, Step, Teaching, finite, make_teaching
 
@@ -37,7 +37,6 @@ class _Loop:
     quantized: QuantizedStudent | None
     projections: Projections
     teaching: Teaching
-    taps: tuple[str, ...]
     precision: MixedPrecision
     scaler: torch.amp.GradScaler
 
@@ -87,13 +86,10 @@ def _begin(model: nn.Module, lesson: Lesson) -> _Loop:
     masks = None if run.masking is None else HeldMasks(model, run.masking)
     projections = Projections(run.projections, _like(lesson, model))
     optimizer = make_optimizer(model, lesson.plan.optimizer, quantized, projections.parameters)
-    own, teachers = lesson.taps
-    taught_by_itself = run.way == "online" or (run.way == "self" and run.average is None)
-    taps = tuple(dict.fromkeys((*own, *teachers))) if taught_by_itself else own
     precision = MixedPrecision(device_of(model), enabled=run.amp)
     teaching = make_teaching(model, lesson, projections, precision)
     scaler = precision.scaler()
-    return _Loop(model, lesson, optimizer, masks, quantized, projections, teaching, taps, precision, scaler)
+    return _Loop(model, lesson, optimizer, masks, quantized, projections, teaching, precision, scaler)
 
 
 def _epoch(loop: _Loop, epoch: int) -> float:
@@ -102,9 +98,7 @@ def _epoch(loop: _Loop, epoch: int) -> float:
         _step(loop, batch, epoch * run.steps_per_epoch + step, f"epoch {epoch + 1}, step {step + 1}")
         for step, batch in enumerate(_on_device(run.batches(epoch), _like(loop.lesson, loop.model)))
     ]
-    if not losses:
-        raise DataError("an epoch has no batches", where=f"epoch {epoch + 1}", remedy="lower train.batch_size")
-    return math.fsum(losses) / len(losses)
+    return mean_loss(losses, epoch)
 
 
 def _epoch_of_peer(teaching: Teaching) -> list[float]:
@@ -136,9 +130,9 @@ def _step(loop: _Loop, batch: Batch, position: int, where: str) -> float:
 
 
 def _answer(loop: _Loop, batch: Batch) -> Answer:
-    with captured(loop.model, loop.taps) as found, loop.precision.forward():
+    with captured(loop.model, loop.lesson.watched) as found, loop.precision.forward():
         outputs = loop.model(batch.images) if loop.quantized is None else loop.quantized.forward(batch.images)
-    return Answer(outputs, found).through(loop.precision.given)
+    return answered(outputs, found, loop.precision)
 
 
 def _like(lesson: Lesson, model: nn.Module) -> torch.Tensor:

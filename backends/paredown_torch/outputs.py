@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,9 +36,9 @@ def as_arrays(returned: Any) -> Outputs:
     return one_or_all([one.detach().cpu().to(torch.float32).numpy() for one in as_tensors(returned)])
 
 
-def each(returned: Any, function: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    """What a function gives for each tensor that a network returned."""
-    found = tuple(function(one) for one in as_tensors(returned))
+def as_returned(returned: Any) -> Returned:
+    """All that a network returned: one tensor, or a tuple of several; raises `ModelError` as `as_tensors`."""
+    found = as_tensors(returned)
     return found[0] if len(found) == 1 else found
 
 

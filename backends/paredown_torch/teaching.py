@@ -10,13 +10,14 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from paredown.algorithms.lesson import Answer, Lesson
 from paredown.contracts import Array
 from paredown.errors import TrainingDiverged
 from paredown_torch.mixed_precision import MixedPrecision
 from paredown_torch.model import tensors
 from paredown_torch.optimizing import descend, make_optimizer
 from paredown_torch.quantized_training import STEADIER
-from paredown_torch.signals import Answer, Lesson, Projections
+from paredown_torch.signals import Projections, answered
 from paredown_torch.taps import captured
 
 
@@ -69,7 +70,7 @@ class Teacher:
         self._model: nn.Module | None = lesson.run.teacher
         if self._model is not None and lesson.run.dtype == "float64":
             self._model = copy.deepcopy(self._model).double()
-        self._taps = lesson.taps[1]
+        self._taps = lesson.taught
 
     def answer(self, batch: Batch, student: Answer) -> Answer | None:  # noqa: ARG002 - one signature
         """What the teacher gives."""
@@ -96,7 +97,7 @@ class Average:
     """The moving average of the student's parameters (Tarvainen and Valpola, 2017, "Mean Teacher")."""
 
     def __init__(self, model: nn.Module, lesson: Lesson, average: float, precision: MixedPrecision) -> None:
-        self._student, self._kept, self._taps, self._precision = model, average, lesson.taps[1], precision
+        self._student, self._kept, self._taps, self._precision = model, average, lesson.taught, precision
         self.model = copy.deepcopy(model).eval()
 
     def answer(self, batch: Batch, student: Answer) -> Answer | None:  # noqa: ARG002 - one signature
@@ -122,7 +123,7 @@ class Peer:
         self.model, self._lesson, self._precision, self._scaler = model, lesson, precision, precision.scaler()
         if lesson.run.dtype == "float64":
             model.double()
-        self._taps = tuple(dict.fromkeys((*lesson.taps[0], *lesson.taps[1])))
+        self._taps = lesson.watched
         self._projections = copy.deepcopy(projections)
         self._optimizer = make_optimizer(model, lesson.plan.optimizer, projections=self._projections.parameters)
         self._own = Answer()
@@ -133,7 +134,7 @@ class Peer:
         """What the peer gives."""
         with captured(self.model, self._taps) as found, self._precision.forward():
             outputs = self.model(batch.images)
-        self._own = Answer(outputs, found).through(self._precision.given)
+        self._own = answered(outputs, found, self._precision)
         return self._own.detached()
 
     def after_step(self, batch: Batch, student: Answer, step: Step) -> None:
@@ -162,4 +163,4 @@ def finite(loss: torch.Tensor, where: str) -> float:
 def _watched(model: nn.Module, taps: tuple[str, ...], images: torch.Tensor, precision: MixedPrecision) -> Answer:
     with torch.no_grad(), captured(model, taps) as found, precision.forward():
         outputs = model(images)
-    return Answer(outputs, found).through(precision.given)
+    return answered(outputs, found, precision)

@@ -11,6 +11,7 @@ from bench import Bench  # benchmarks/pruning
 from cells import BATCH, OUT, SAMPLES, Lane, work
 
 from paredown import files
+from paredown.algorithms.outputs import concatenated
 from paredown.contracts import FloatArray, Runtime
 from paredown.deploy.measure import measure_latency
 from paredown.deploy.verify import run_file
@@ -46,7 +47,8 @@ class Subject:
     def predicted(self) -> dict[str, Any]:
         """What the float network predicts for validation and test, in the framework."""
         model = self.bench.baseline()
-        return {name: self.workbench.outputs(model, name).argmax(axis=1) for name in ("validation", "test")}
+        splits = {name: list(self.workbench.answers(model, name)) for name in ("validation", "test")}
+        return {name: concatenated(answers).argmax(axis=1) for name, answers in splits.items()}
 
     def save_data(self) -> None:
         """Writes what the peer with an environment of its own needs, as arrays."""

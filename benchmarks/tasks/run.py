@@ -23,7 +23,7 @@ from typing import Any
 
 import figure
 import report
-from clock import Clock
+from clock import CODE, SECONDS, Clock
 from subject import IS_SHORT, OUT, ROOT, SUBJECTS
 from summary import code_of_now, summarise
 
@@ -34,7 +34,7 @@ from paredown.results import Comparison
 
 RESULTS = OUT if IS_SHORT else ROOT / "benchmarks" / "results"
 PICTURE = (OUT if IS_SHORT else ROOT / "docs" / "images") / "bench-tasks.svg"
-_COMPARISON, _SECONDS, _CODE, _FAILED = "compare.json", "seconds.json", "code.json", "failed.json"
+_COMPARISON, _FAILED = "compare.json", "failed.json"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -56,7 +56,7 @@ def _run(task: str) -> None:
     """Runs one task; one that fails is remembered, for what an earlier run left there is not its result."""
     out = OUT / task
     try:
-        clock = Clock(out / _SECONDS, out / _CODE, code_of_now())
+        clock = Clock(out, code_of_now())
         paredown.compare(SUBJECTS[task].spec(), out=out, listener=clock)
     except ParedownError as error:  # the other tasks are shown all the same
         print(error, flush=True)
@@ -76,7 +76,7 @@ def _write() -> dict[str, Any]:
 
 def _read(directory: Path) -> tuple[Comparison, dict[str, dict[str, float]], dict[str, Any]]:
     compared = Comparison.model_validate(files.read_json(directory / _COMPARISON))
-    seconds, code, failed = (directory / name for name in (_SECONDS, _CODE, _FAILED))
+    seconds, code, failed = (directory / name for name in (SECONDS, CODE, _FAILED))
     known = {"failures": files.read_json(failed)} if failed.is_file() else {}
     return (
         compared,

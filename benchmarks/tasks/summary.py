@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from clock import BASELINE
 from subject import BACKENDS, BASELINE_SECONDS, DROP, MACS, REST_SECONDS, ROOT, SAME, SUBJECTS, TRAINER
 
 from paredown.results import Comparison, RunResult
@@ -13,7 +14,6 @@ from paredown.results import Comparison, RunResult
 Found = Mapping[str, tuple[Comparison, Mapping[str, Mapping[str, float]], Mapping[str, Any]]]
 """By task, its runs, the seconds of their stages by backend, and under which code they ran or why they did not."""
 
-_BEFORE = ("baseline", "known baseline")
 _OF_A_RUN = ("spec_hash", "trained_on", "baseline_digest")
 
 
@@ -99,7 +99,7 @@ def _bounds(
 
 def _rest(seconds: Mapping[str, float]) -> float:
     """Everything but the baseline."""
-    return round(sum(value for stage, value in seconds.items() if stage not in _BEFORE), 1)
+    return round(sum(value for stage, value in seconds.items() if stage not in BASELINE), 1)
 
 
 def _verdict(seconds: float | None, most: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paredown.algorithms.outputs import one_or_all
-from paredown.errors import DeployError
+from paredown.deploy.runtime_errors import loading, running
 from paredown_onnxruntime.config import OnnxRuntimeConfig
 
 if TYPE_CHECKING:
@@ -27,16 +27,8 @@ class OnnxRuntimeSession:
 
     def run(self, images: FloatArray) -> Outputs:
         """All outputs for a batch of images (float32, NCHW); raises `DeployError` when the runtime fails."""
-        try:
+        with running(images):
             outputs = self._session.run(self._outputs, {self._input: images})
-        except Exception as error:
-            # The runtime's exceptions have no root of their own.
-            raise DeployError(
-                "the deployed file fails on a batch",
-                value=str(error),
-                expected=f"images like {images.shape}",
-                remedy="check the images' channels and size, and that the file's batch axis is dynamic",
-            ) from error
         return one_or_all(outputs)
 
 
@@ -65,16 +57,9 @@ class OnnxRuntime:
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.log_severity_level = ERROR
-        try:
+        remedy = "check that the file is whole, and that its operators are in this version of onnxruntime"
+        with loading("ONNX Runtime", path, remedy):
             session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            # The runtime's exceptions have no root of their own.
-            raise DeployError(
-                "ONNX Runtime refuses the file",
-                where=str(path),
-                value=str(error),
-                remedy="check that the file is whole, and that its operators are in this version of onnxruntime",
-            ) from error
         return OnnxRuntimeSession(session)
 
     def files(self, path: Path) -> tuple[Path, ...]:

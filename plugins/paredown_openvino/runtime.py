@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paredown.algorithms.outputs import one_or_all
-from paredown.errors import DeployError
+from paredown.deploy.runtime_errors import loading, running
 from paredown_openvino.config import OpenVinoConfig
 
 if TYPE_CHECKING:
@@ -23,17 +23,9 @@ class OpenVinoSession:
 
     def run(self, images: FloatArray) -> Outputs:
         """All outputs for a batch of images (float32, NCHW); raises `DeployError` when the runtime fails."""
-        try:
+        with running(images):
             request = self._requests.get(images.shape) or self._compile(images.shape)
             request.infer([images])
-        except Exception as error:
-            # The runtime's exceptions have no root of their own.
-            raise DeployError(
-                "the deployed file fails on a batch",
-                value=str(error),
-                expected=f"images like {images.shape}",
-                remedy="check the images' channels and size, and that the file's batch axis is dynamic",
-            ) from error
         count = len(self._model.outputs)
         return one_or_all([request.get_output_tensor(index).data.copy() for index in range(count)])
 
@@ -67,16 +59,9 @@ class OpenVino:
         import openvino
 
         core = openvino.Core()
-        try:
+        remedy = "check that the file is whole, and that this version of openvino knows its operators and types"
+        with loading("OpenVINO", path, remedy):
             model = core.read_model(str(path))
-        except Exception as error:
-            # The runtime's exceptions have no root of their own.
-            raise DeployError(
-                "OpenVINO refuses the file",
-                where=str(path),
-                value=str(error),
-                remedy="check that the file is whole, and that this version of openvino knows its operators and types",
-            ) from error
         return OpenVinoSession(core, model, threads)
 
     def files(self, path: Path) -> tuple[Path, ...]:

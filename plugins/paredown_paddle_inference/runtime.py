@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paredown.algorithms.outputs import one_or_all
+from paredown.deploy.runtime_errors import loading, running
 from paredown.errors import DeployError
 from paredown_paddle_inference.config import PaddleInferenceConfig
 from paredown_paddle_inference.silence import silent_errors
@@ -32,18 +33,10 @@ class PaddleInferenceSession:
         """All outputs for a batch of images (float32, NCHW); raises `DeployError` when the runtime fails."""
         import numpy as np
 
-        try:
+        with running(images):
             self._input.copy_from_cpu(np.ascontiguousarray(images))
             self._predictor.run()
             outputs = [handle.copy_to_cpu() for handle in self._outputs]
-        except Exception as error:
-            # The runtime's exceptions have no root of their own.
-            raise DeployError(
-                "the deployed file fails on a batch",
-                value=str(error),
-                expected=f"images like {images.shape}",
-                remedy="check the images' channels and size, and that the program's batch axis is dynamic",
-            ) from error
         return one_or_all(outputs)
 
 
@@ -63,7 +56,8 @@ class PaddleInference:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="No ccache found")  # Paddle looks for it when it is imported
             from paddle import inference
-        try:
+        remedy = "check that the files are whole, and that this version of paddlepaddle wrote them"
+        with loading("Paddle Inference", path, remedy):
             config = inference.Config(str(program), str(weights))
             config.disable_gpu()
             config.disable_glog_info()
@@ -73,14 +67,6 @@ class PaddleInference:
                 config.enable_onednn_int8()
             with silent_errors():
                 predictor = inference.create_predictor(config)
-        except Exception as error:
-            # The runtime's exceptions have no root of their own.
-            raise DeployError(
-                "Paddle Inference refuses the program",
-                where=str(path),
-                value=str(error).strip()[-300:],
-                remedy="check that the files are whole, and that this version of paddlepaddle wrote them",
-            ) from error
         return PaddleInferenceSession(predictor)
 
     def files(self, path: Path) -> tuple[Path, Path]:

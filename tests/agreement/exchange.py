@@ -14,14 +14,13 @@ import paredown
 from paredown import files
 from paredown.engine.journal import read_plan
 from paredown.manager import Manager
-from paredown.plan import PrunePlan
 
 
 def main(backend: str, place: str) -> None:
     manager, directory = Manager.discover(), Path(place)
     for name in PRUNED:
         bench = workbench(manager, backend, name)
-        plan = read_plan(directory / name / f"plan-{CARRIED_OUT}.json", PrunePlan)
+        plan = read_plan(directory / name / f"plan-{CARRIED_OUT}.json")
         model = bench.build((plan,), files.read_state(directory / name / "pruned.safetensors"))
         np.save(directory / f"exchanged-{name}.npy", bench.outputs(model, "test"))
     bench = workbench(manager, backend, "resnet20")

@@ -8,6 +8,7 @@ ONNX files.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ import paredown
 from paredown import files
 from paredown.algorithms import counting
 from paredown.algorithms.initialization import draw
-from paredown.contracts import Model, State
+from paredown.contracts import Measurements, MeasureRequest, Model, State
 from paredown.deploy.files import to_bytes
 from paredown.deploy.points import make_plan
 from paredown.deploy.writing.qdq import write_qdq
@@ -40,6 +41,25 @@ from paredown.engine.runner import run_one
 from paredown.manager import Manager
 from paredown.plan import PrunePlan
 from paredown.spec.loader import load_spec
+
+
+class MeasuresOnce:
+    """A manager of one network that stays as it is: what was measured of it is not measured again."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._known: dict[tuple[Any, ...], Measurements] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._manager, name)
+
+    def measure(self, backend: str, model: Model, request: MeasureRequest) -> Measurements:
+        """What the backend measures."""
+        images = tuple(len(images) for images, _ in request.batches)
+        key = (id(model), request.what, images, request.axes, request.layer_names)
+        if key not in self._known:
+            self._known[key] = self._manager.measure(backend, model, request)
+        return self._known[key]
 
 
 def compress(bench: AgreementBench, directory: Path) -> None:
@@ -66,6 +86,7 @@ def decide(bench: AgreementBench, model: Model, directory: Path) -> dict[str, Pr
     }
     files.write_json(directory / "groups.json", written)
     plans = {}
+    bench = replace(bench, manager=MeasuresOnce(bench.manager))
     for name, step in zip(PRUNINGS, bench.spec.steps, strict=False):
         plans[name] = pruning.decide(bench, step, model, state, found).plan
         files.write_json(directory / f"plan-{name}.json", plans[name].model_dump(mode="json"))

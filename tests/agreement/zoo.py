@@ -1,4 +1,4 @@
-"""What a backend says of every network of the zoo: arrays, layers, size, and the outputs of all but the largest."""
+"""What a backend says of every network that both hold: arrays, layers, size, and the outputs of all but the largest."""
 
 from __future__ import annotations
 
@@ -11,21 +11,28 @@ from agreement.networks import PRUNED, AgreementBench, workbench
 from paredown.algorithms import counting
 from paredown.contracts import LayerInfo, Model
 from paredown.manager import Manager
+from paredown.twins import DETECTORS, MASK_DETECTORS, OWN, PIXELS, SHARED
+
+NETWORKS = (*OWN, *SHARED, *PIXELS, *DETECTORS, *MASK_DETECTORS)
+"""Those that both backends hold."""
 
 LARGEST = 10_000_000
 """Networks with more parameters are built and counted, and do not answer to images: drawing them takes too long."""
 
 
 def zoo_facts(manager: Manager, backend: str, out: Path) -> dict[str, Any]:
-    """By network: its arrays, its layers with weights, its size. Outputs go to `zoo-NETWORK.npy`."""
+    """The names of all networks, and by network: its arrays, its layers with weights, its size.
+
+    Outputs go to `zoo-NETWORK.npy`.
+    """
     facts = {}
-    for name in manager.registry.backends[backend].models:
+    for name in NETWORKS:
         bench = workbench(manager, backend, name)
         model = bench.build()
         facts[name] = describe(bench, model)
         if name not in PRUNED and facts[name]["params"] < LARGEST:
             np.save(out / f"zoo-{name}.npy", bench.outputs(bench.build_lively(model), "test"))
-    return facts
+    return {"names": list(manager.registry.backends[backend].models), "networks": facts}
 
 
 def describe(bench: AgreementBench, model: Model) -> dict[str, Any]:

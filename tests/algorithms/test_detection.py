@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paredown.algorithms.detection import BACKGROUND, IGNORED, Detections, agreement, assign, decode, positions
+from paredown.algorithms.detection import BACKGROUND, IGNORED, Detections, assign, decode, positions, shared_detections
 from paredown.algorithms.losses import fcos
 from paredown.algorithms.objects import Objects, pack
 from paredown.errors import ModelError
@@ -140,16 +140,16 @@ def test_outputs_of_another_network_are_refused():
             decode(wrong, SIZE, least_score=0.1, overlap=0.6, most=9)
 
 
-def test_agreement_counts_each_detection_once():
+def test_each_detection_is_in_one_pair_at_most():
     one = Detections(np.array([[0, 0, 10, 10], [0, 0, 10, 9.0]]), np.array([1, 1]), np.array([0.9, 0.8]))
     other = Detections(np.array([[0, 0, 10, 10.0]]), np.array([1]), np.array([0.7]))
     no_class = Detections(other.boxes, np.array([2]), other.scores)
     empty = Detections(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0))
-    assert agreement([one], [one]) == 1
-    assert agreement([one], [other]) == pytest.approx(2 / 3)
-    assert agreement([one], [no_class]) == 0
-    assert agreement([one, empty], [empty, empty]) == 0
-    assert agreement([empty], [empty]) == 1
+    assert shared_detections([one], [one]) == (4, 4)
+    assert shared_detections([one], [other]) == (2, 3)
+    assert shared_detections([one], [no_class]) == (0, 3)
+    assert shared_detections([one, empty], [empty, empty]) == (0, 2)
+    assert shared_detections([empty], [empty]) == (0, 0)
 
 
 def test_the_loss_of_learned_targets_is_the_entropy_of_centerness():

@@ -11,9 +11,9 @@ from paredown.algorithms.detection import (
     assign,
     assign_masks,
     decode_instances,
-    mask_agreement,
     mask_overlap,
     prototype_size,
+    shared_instances,
 )
 from paredown.algorithms.detection.mask_targets import MOST_MASKS
 from paredown.algorithms.losses import fcos, fcos_mask, mask_entropy
@@ -169,7 +169,7 @@ def test_masks_agree_by_their_pixels_and_not_by_their_boxes():
     assert mask_overlap(left, right).tolist() == [[4 / 16]]
     assert mask_overlap(left, np.zeros_like(left)).tolist() == [[0]]
     one = Detections(np.array([[0.0, 0, 4, 4]]), np.array([1]), np.array([0.9]))
-    assert mask_agreement([Instances(one, left)], [Instances(one, left)]) == 1
-    assert mask_agreement([Instances(one, left)], [Instances(one, right)]) == 0
+    assert shared_instances([Instances(one, left)], [Instances(one, left)]) == (2, 2)
+    assert shared_instances([Instances(one, left)], [Instances(one, right)]) == (0, 2)
     none = Detections(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0))
-    assert mask_agreement([Instances(none, left[:0])], [Instances(none, left[:0])]) == 1
+    assert shared_instances([Instances(none, left[:0])], [Instances(none, left[:0])]) == (0, 0)

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -40,17 +42,18 @@ class Runs:
         return self.out / backend / "seed-0"
 
 
-@pytest.fixture
-def command(monkeypatch, capsys) -> Callable[..., subprocess.CompletedProcess[str]]:
+@pytest.fixture(scope="session")
+def command() -> Callable[..., subprocess.CompletedProcess[str]]:
     """The command in this process: for what must not start a run, where starting Python would be most of the work."""
 
     def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["paredown", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            run_app()
-        out, err = capsys.readouterr()
-        return subprocess.CompletedProcess(sys.argv, ended.value.code, out, err)
+        given = ["paredown", *map(str, arguments)]
+        out, err = StringIO(), StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(sys, "argv", given)
+            with pytest.raises(SystemExit) as ended:
+                run_app()
+        return subprocess.CompletedProcess(given, ended.value.code, out.getvalue(), err.getvalue())
 
     return command
 

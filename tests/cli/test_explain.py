@@ -10,15 +10,15 @@ from helpers import QUICKSTART, ROOT, paredown, paredown_json, small_spec, write
 
 
 @pytest.fixture(scope="module")
-def text() -> str:
-    done = paredown("explain", QUICKSTART)
+def text(command) -> str:
+    done = command("explain", QUICKSTART)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.fixture(scope="module")
-def facts():
-    return paredown_json("explain", QUICKSTART)
+def facts(command):
+    return json.loads(command("explain", QUICKSTART, "--json").stdout)
 
 
 def test_the_stages_stand_in_their_order(text, facts):

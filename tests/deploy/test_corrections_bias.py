@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from correcting import corrected, correction_run, inverted_block, outputs, smooth_images, sqnr, step, tensors
+from correcting import (
+    called_twice,
+    corrected,
+    correction_run,
+    inverted_block,
+    outputs,
+    smooth_images,
+    sqnr,
+    step,
+    tensors,
+)
 
 from paredown.contracts import CorrectionRun
 from paredown.deploy.canonical.graph import array_of, constants, with_arrays
@@ -103,15 +113,7 @@ def test_layers_without_a_bias_and_layers_in_float_are_not_corrected(build):
 
 
 def test_a_layer_that_is_called_twice_moves_once(build):
-    rng = np.random.default_rng(0)
-    state = {"a.weight": rng.normal(size=(2, 2, 3, 3)).astype(np.float32), "a.bias": np.ones(2, np.float32)}
-    window = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
-    nodes = [
-        ("Conv", ["x", "a.weight", "a.bias"], ["c"], window),
-        ("Relu", ["c"], ["r"]),
-        ("Conv", ["r", "a.weight", "a.bias"], ["y"], window),
-    ]
-    run = correction_run(build(nodes, state, output=("N", 2, 6, 6)), smooth_images(), step(bits=4))
+    run = correction_run(called_twice(build), smooth_images(), step(bits=4))
     assert set(correct_bias(run, BiasCorrection()).arrays) == {"a.bias"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from correcting import corrected, correction_run, inverted_block, outputs, smooth_images, sqnr, step
+from correcting import called_twice, corrected, correction_run, inverted_block, outputs, smooth_images, sqnr, step
 from onnx import helper
 
 from paredown.algorithms.quantizing import dequantize, fake_quantize, quantize
@@ -93,15 +93,7 @@ def test_binary_weights_and_float_layers_are_not_rounded(network):
 
 
 def test_a_layer_that_is_called_twice_learns_from_both_calls(build):
-    rng = np.random.default_rng(0)
-    state = {"a.weight": rng.normal(size=(2, 2, 3, 3)).astype(np.float32), "a.bias": np.ones(2, np.float32)}
-    window = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
-    nodes = [
-        ("Conv", ["x", "a.weight", "a.bias"], ["c"], window),
-        ("Relu", ["c"], ["r"]),
-        ("Conv", ["r", "a.weight", "a.bias"], ["y"], window),
-    ]
-    run = correction_run(build(nodes, state, output=("N", 2, 6, 6)), smooth_images(), step(bits=4))
+    run = correction_run(called_twice(build), smooth_images(), step(bits=4))
     assert set(learn_rounding(run, QUICK).arrays) == {"a.weight"}
 
 

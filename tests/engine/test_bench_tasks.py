@@ -50,15 +50,35 @@ def test_a_task_that_failed_is_not_told_from_an_earlier_run_as_complete(run, mon
     assert run._read(place)[2] == {}
 
 
-def test_a_finished_run_keeps_the_code_that_made_it(run, tmp_path):
-    def clock(commit):
-        return run.Clock(tmp_path / "seconds.json", tmp_path / "code.json", {"commit": commit, "changed": False})
+def heard(run, place, commit, *stages):
+    """The clock of one run with these stages, of which the last is `end`."""
+    clock = run.Clock(place, {"commit": commit, "changed": False})
+    clock.start("torch", 0)
+    for stage in stages:
+        clock.event("torch", 0, {"event": "stage", "text": stage})
+    clock.finish("torch", 0, None)
+    return clock
 
-    first = clock("a")
-    first.start("torch", 0)
-    first.event("torch", 0, {"event": "stage", "text": "baseline"})
-    first.finish("torch", 0, None)
-    later = clock("b")
-    later.start("torch", 0)
-    later.finish("torch", 0, None)  # read from disk: no stage was done
+
+def begin(place):
+    """What a run leaves in its directory first."""
+    directory = place / "torch" / "seed-0"
+    directory.mkdir(parents=True)
+    (directory / "spec.json").write_text("{}")
+
+
+def test_a_finished_run_keeps_the_code_that_made_it(run, tmp_path):
+    heard(run, tmp_path, "a", "baseline")
+    begin(tmp_path)
+    later = heard(run, tmp_path, "b")  # read from disk: no stage was done
     assert later.codes == {"torch": [{"commit": "a", "changed": False}]}
+
+
+def test_a_run_in_the_place_of_one_that_was_removed_takes_over_the_baselines_seconds_alone(run, tmp_path):
+    begin(tmp_path)
+    first = heard(run, tmp_path, "a", "baseline", "step 0: prune")
+    assert first.seconds["torch"].keys() == {"start", "baseline", "step 0: prune"}
+    (tmp_path / "torch" / "seed-0" / "spec.json").unlink()
+    later = heard(run, tmp_path, "b", "step 0: quantize")
+    assert later.seconds["torch"].keys() == {"start", "baseline", "step 0: quantize"}
+    assert later.codes == {"torch": [{"commit": "b", "changed": False}]}

@@ -7,7 +7,6 @@ import pytest
 from paredown import files
 from paredown.engine.journal import Journal, read_plan
 from paredown.errors import ArtifactError
-from paredown.plan import PrunePlan
 from paredown.results import StepRecord
 
 KEY = {"spec": "abc", "backend": "torch", "seed": 0}
@@ -55,4 +54,4 @@ def test_a_damaged_journal_is_an_error_of_ours(tmp_path, content):
 def test_a_damaged_plan_is_an_error_of_ours(tmp_path):
     files.write_json(tmp_path / "plan-0.json", {"kind": "prune"})
     with pytest.raises(ArtifactError, match=r"plan-0\.json"):
-        read_plan(tmp_path / "plan-0.json", PrunePlan)
+        read_plan(tmp_path / "plan-0.json")

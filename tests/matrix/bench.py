@@ -9,7 +9,8 @@ from agreement.networks import lively, strengthened
 from matrix.cells import CLASSES, RATIO, Cell, network
 
 from paredown.algorithms.initialization import draw
-from paredown.contracts import Array, DataSplits, FloatArray, IntArray, Model, RunContext, State
+from paredown.algorithms.outputs import concatenated
+from paredown.contracts import Array, DataSplits, FloatArray, IntArray, Model, Outputs, RunContext, Split, State
 from paredown.engine.workbench import Workbench
 from paredown.manager import Manager
 from paredown.spec.loader import load_spec
@@ -25,6 +26,10 @@ class MatrixBench(Workbench):
         count, shape = network(source.name).batch, (source.in_channels, *source.input_size)
         train, validation, test = (_images(count, shape, seed) for seed in range(3))
         return DataSplits("drawn", train, validation, test, CLASSES)
+
+    def outputs(self, model: Model, split: Split) -> Outputs:
+        """What the network answers to a split."""
+        return concatenated(list(self.answers(model, split)))
 
     def build_lively(self) -> Model:
         """The network with weights that core drew, where no array is such that it hides an error."""

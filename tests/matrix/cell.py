@@ -37,9 +37,9 @@ TOLD_APART = 1e-3
 """How far outputs of different images must lie apart, by the greatest output: ten times what a check allows."""
 
 
-def main(backend: str, name: str, directory: Path) -> None:
+def main(backend: str, name: str, place: str) -> None:
     """Runs the cell and writes its result."""
-    start = time.perf_counter()
+    start, directory = time.perf_counter(), Path(place)
     bench = workbench(Manager.discover(), Cell(name, backend))
     recorder, facts = Recorder(), {}
     pruned = _prune(bench, directory, recorder, facts)
@@ -169,4 +169,4 @@ def _used() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(*sys.argv[1:])

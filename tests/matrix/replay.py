@@ -21,18 +21,17 @@ from paredown import files
 from paredown.algorithms.outputs import relative_difference
 from paredown.engine.journal import read_plan
 from paredown.manager import Manager
-from paredown.plan import PrunePlan
 
 REPLAY = "replay.json"
 TOLERANCE = 1e-4
 
 
-def main(backend: str, name: str, directory: Path) -> None:
+def main(backend: str, name: str, place: str) -> None:
     """Replays, compares the outputs, and writes the result."""
-    recorder, facts = Recorder(), dict[str, Any]()
+    recorder, facts, directory = Recorder(), dict[str, Any](), Path(place)
     with recorder.check("replay"):
         bench = workbench(Manager.discover(), Cell(name, backend))
-        plan = read_plan(directory / PLAN, PrunePlan)
+        plan = read_plan(directory / PLAN)
         model = bench.build((plan,), files.read_state(directory / WEIGHTS))
         difference = relative_difference(bench.outputs(model, "test"), np.load(directory / OUTPUTS))
         facts["difference"] = difference
@@ -42,4 +41,4 @@ def main(backend: str, name: str, directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(*sys.argv[1:])

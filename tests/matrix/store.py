@@ -119,12 +119,15 @@ def _between(cell: Cell) -> dict[str, bool | str]:
         return {}
     replay = _read(cell, REPLAY, _replay_key(cell)) or {"replay": "not run"}
     plans = [directory_of(Cell(cell.network, backend)) / PLAN for backend in (cell.backend, cell.other)]
-    if not all(plan.is_file() for plan in plans):
-        same: bool | str = "a backend has no plan"
-    else:
-        mine, theirs = (files.read_json(plan)["cuts"] for plan in plans)
-        same = mine == theirs or f"{sum(a != b for a, b in zip(mine, theirs, strict=False))} cuts differ"
-    return {"replay": replay["replay"], "same plan": same}
+    return {"replay": replay["replay"], "same plan": same_plan(*plans)}
+
+
+def same_plan(one: Path, other: Path) -> bool | str:
+    """Whether the plans of two backends cut alike, or what differs."""
+    if not (one.is_file() and other.is_file()):
+        return "a backend has no plan"
+    mine, theirs = (files.read_json(plan)["cuts"] for plan in (one, other))
+    return mine == theirs or f"{sum(a != b for a, b in zip(mine, theirs, strict=False))} cuts differ"
 
 
 def _replay_key(cell: Cell) -> str:

@@ -4,56 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from lessons import HARD, SOFT, features, of_means, plan, squared, training
 
 from paredown.algorithms.loss_schedules import loss_weights
-from paredown.contracts import MeasureRequest, TrainingRun
+from paredown.contracts import MeasureRequest
 from paredown.errors import ParedownError, PlanError
-from paredown.plan import DistillPlan, PlannedLoss, PlannedTap
 from paredown.spec.losses import LossSchedule
-from paredown.spec.models import ConstantSchedule, SgdConfig
-
-HARD = PlannedLoss(kind="hard_label", options={}, weight=0.3)
-SOFT = PlannedLoss(kind="kl", options={"temperature": 4.0}, weight=0.7)
-PLAIN = SgdConfig(lr=0.05, momentum=0.0)
-
-
-def squared(student, teacher, labels, options):
-    """A loss on features: the mean squared difference of each pair, summed."""
-    return sum(((one - other) ** 2).mean() for one, other in zip(student, teacher, strict=True))
-
-
-def of_means(student, teacher, labels, options):
-    """The mean squared difference of the first 32 channels' means."""
-    (one,), (other,) = student, teacher
-    return ((one.mean((2, 3))[:, :32] - other.mean((2, 3))[:, :32]) ** 2).mean()
-
-
-def features(*pairs, weight=1.0, projection=None):
-    taps = tuple(PlannedTap(student=own, teacher=taught, projection=projection) for own, taught in pairs)
-    return PlannedLoss(kind="squared", options={}, weight=weight, taps=taps)
-
-
-def plan(*terms, epochs=1, way="offline", teacher=None):
-    return DistillPlan(
-        losses=terms,
-        teacher=teacher,
-        epochs=epochs,
-        batch_size=16,
-        optimizer=PLAIN,
-        schedule=ConstantSchedule(),
-        way=way,
-    )
-
-
-def training(*implementations, taught=None, **more):
-    def batches(epoch):
-        generator = np.random.default_rng(epoch)
-        for _ in range(4):
-            labels = generator.integers(0, 10, 16)
-            images = generator.standard_normal((16, 1, 8, 8)).astype(np.float32)
-            yield (images, labels) if taught is None else (images, labels, taught(images))
-
-    return TrainingRun(batches, 4, lambda step: 0.05, implementations, **more)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import small_spec
 
 from paredown.contracts import ModelSource, RunContext
 from paredown.engine import provenance
@@ -124,9 +123,9 @@ def test_a_name_that_timm_does_not_know_is_told_with_the_nearest():
 
 def test_the_version_of_timm_stands_in_the_provenance_of_its_networks(manager):
     timm = pytest.importorskip("timm", reason="the extra `timm` is not installed")
-    spec, info = load_spec(timm_spec(), manager.registry), manager.backend("torch")
-    assert provenance.versions(provenance.distributions(info, spec))["timm"] == timm.__version__
-    assert "timm" not in provenance.distributions(info, load_spec(small_spec(), manager.registry))
+    info = manager.backend("torch")
+    assert provenance.versions(provenance.distributions(info, "timm"))["timm"] == timm.__version__
+    assert "timm" not in provenance.distributions(info, "zoo")
 
 
 def test_without_timm_the_spec_is_refused_before_work_starts_with_the_command(manager, monkeypatch):

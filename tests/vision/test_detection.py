@@ -10,7 +10,7 @@ import pytest
 from paredown.algorithms.detection import Detections, assign
 from paredown.algorithms.objects import Objects, pack
 from paredown.errors import ComponentMissing, ModelError
-from paredown_vision.average_precision import average_precision
+from paredown_vision.average_precision import Precision
 from paredown_vision.config import DetectionConfig
 from paredown_vision.detection import Detection
 
@@ -35,6 +35,13 @@ def detected(*found):
     boxes = np.array([box for _, box, _ in found], np.float64).reshape(-1, 4)
     classes = np.array([label for label, _, _ in found], np.int64)
     return Detections(boxes, classes, np.array([score for *_, score in found], np.float64))
+
+
+def average_precision(found, labels):
+    """Of boxes: over all thresholds, and at 0.5."""
+    measured = Precision("detection")
+    measured.add([(one, one.boxes) for one in found], labels)
+    return measured.compute()
 
 
 @pytest.mark.parametrize(
@@ -91,6 +98,7 @@ def test_the_task_measures_what_the_network_returns():
     blind = (np.full_like(outputs[0], -20.0), *outputs[1:])
     assert TASK.metrics(blind, labels) == {"map": 0.0, "ap50": 0.0}
     assert TASK.agreement(outputs, blind) == 0.0
+    assert TASK.agreement(blind, blind) == 1.0
 
 
 def test_a_task_that_was_not_told_the_size_of_the_images_says_so():
@@ -103,3 +111,4 @@ def test_without_pycocotools_the_remedy_is_told(monkeypatch):
     with pytest.raises(ComponentMissing, match="pycocotools") as caught:
         average_precision([detected((1, BOX, 0.9))], labelled([(1, BOX)]))
     assert "paredown[vision]" in caught.value.problems[0].remedy
+    assert caught.value.problems[0].value == "detection"

@@ -10,7 +10,7 @@ import pytest
 from paredown.algorithms.detection import Detections, Instances, assign, prototype_size
 from paredown.algorithms.objects import Objects, pack
 from paredown.errors import ComponentMissing, ModelError
-from paredown_vision.average_precision import mask_average_precision
+from paredown_vision.average_precision import Precision
 from paredown_vision.config import InstanceSegmentationConfig
 from paredown_vision.instance_segmentation import InstanceSegmentation
 
@@ -48,6 +48,13 @@ def found_in(*found):
     classes, scores = (np.array([one[place] for one in found]) for place in (0, 2))
     detections = Detections(np.zeros((len(found), 4)), classes.astype(np.int64), scores.astype(np.float64))
     return Instances(detections, np.array([mask_of(*one[1]) for one in found], np.bool_).reshape(-1, *SIZE))
+
+
+def mask_average_precision(found, labels):
+    """Of masks: over all thresholds, and at 0.5."""
+    measured = Precision("instance_segmentation")
+    measured.add([(one.detections, one.masks) for one in found], labels)
+    return measured.compute()
 
 
 @pytest.mark.parametrize(

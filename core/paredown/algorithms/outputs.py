@@ -63,20 +63,35 @@ def of_each(change: Callable[..., Array], *outputs: Outputs) -> Outputs:
     return one_or_all([change(*column) for column in zip(*(as_tuple(one) for one in outputs), strict=True)])
 
 
-def relative_differences(found: Outputs, expected: Outputs) -> tuple[float, ...]:
-    """For each output the greatest absolute difference, by the greatest absolute expected value of that output.
+class Differences:
+    """How far outputs are from those that are expected, batch by batch; NaN where a value is none.
 
-    Where all that is expected is zero, the difference itself.
+    Attributes:
+        greatest: Of each output the greatest absolute difference.
+        scales: Of each output the greatest absolute value that is expected.
     """
-    pairs = zip(as_tuple(found), as_tuple(expected), strict=True)
-    return tuple(_relative(one, other) for one, other in pairs)
+
+    def __init__(self) -> None:
+        """Begins with nothing seen."""
+        self.greatest: FloatArray = np.zeros(0)
+        self.scales: FloatArray = np.zeros(0)
+
+    def update(self, found: Outputs, expected: Outputs) -> None:
+        """Takes in a batch; both have the same outputs of the same shapes."""
+        pairs = list(zip(as_tuple(found), as_tuple(expected), strict=True))
+        apart = np.array([np.max(np.abs(one.astype(np.float64) - other), initial=0) for one, other in pairs])
+        scales = np.array([np.max(np.abs(other), initial=0) for _, other in pairs], np.float64)
+        is_first = not self.scales.size
+        self.greatest = apart if is_first else np.maximum(self.greatest, apart)
+        self.scales = scales if is_first else np.maximum(self.scales, scales)
+
+    def relative(self) -> FloatArray:
+        """Of each output the greatest difference by the scale; where all that is expected is zero, the difference."""
+        return np.asarray(self.greatest / np.where(self.scales == 0, 1.0, self.scales))
 
 
 def relative_difference(found: Outputs, expected: Outputs) -> float:
-    """The greatest of `relative_differences`; NaN where a value is none."""
-    return float(np.max(relative_differences(found, expected)))
-
-
-def _relative(found: FloatArray, expected: FloatArray) -> float:
-    scale = float(np.max(np.abs(expected))) or 1.0
-    return float(np.max(np.abs(found.astype(np.float64) - expected))) / scale
+    """The greatest relative difference of all outputs, each by its own scale; NaN where a value is none."""
+    differences = Differences()
+    differences.update(found, expected)
+    return float(np.max(differences.relative()))

@@ -11,7 +11,7 @@ from paredown.errors import DeployError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from paredown.contracts import FloatArray, Images, Outputs
+    from paredown.contracts import Images, Outputs
 
 TOLERANCE = 1e-4
 """The greatest difference between a float file and its network, relative to the greatest output."""
@@ -89,9 +89,10 @@ class OutputDifference:
 
     def __init__(self, path: Path) -> None:
         """Begins with nothing seen; `path` is the file, for errors."""
+        from paredown.algorithms.outputs import Differences
+
         self._path = path
-        self._apart: FloatArray | None = None
-        self._scale: FloatArray | None = None
+        self._seen = Differences()
 
     def update(self, deployed: Outputs, framework: Outputs) -> None:
         """Takes in the outputs of both for a batch.
@@ -99,9 +100,7 @@ class OutputDifference:
         Raises:
             DeployError: Their shapes differ.
         """
-        import numpy as np
-
-        from paredown.algorithms.outputs import as_tuple, shapes
+        from paredown.algorithms.outputs import shapes
 
         given, expected = shapes(deployed), shapes(framework)
         if given != expected:
@@ -111,11 +110,7 @@ class OutputDifference:
                 value=", ".join(map(str, given)),
                 expected=", ".join(map(str, expected)),
             )
-        pairs = list(zip(as_tuple(deployed), as_tuple(framework), strict=True))
-        apart = np.array([np.max(np.abs(one.astype(np.float64) - other), initial=0) for one, other in pairs])
-        scale = np.array([np.max(np.abs(other), initial=0) for _, other in pairs], np.float64)
-        self._apart = apart if self._apart is None else np.maximum(self._apart, apart)
-        self._scale = scale if self._scale is None else np.maximum(self._scale, scale)
+        self._seen.update(deployed, framework)
 
     def require(self, tolerance: float = TOLERANCE) -> float:
         """The greatest difference over all outputs, each relative to its greatest absolute value over all batches.
@@ -123,9 +118,7 @@ class OutputDifference:
         Raises:
             DeployError: An output is not finite, or the difference is beyond the tolerance.
         """
-        if self._apart is None or self._scale is None:
-            return 0.0
-        relative = [float(apart / (scale or 1.0)) for apart, scale in zip(self._apart, self._scale, strict=True)]
+        relative = self._seen.relative().tolist()
         # Written so that NaN counts as wrong.
         wrong = [index for index, one in enumerate(relative) if not one <= tolerance]
         if wrong:
@@ -134,9 +127,9 @@ class OutputDifference:
             raise DeployError(
                 "the exported file is not the network that was compressed",
                 where=self._path.name,
-                value=f"{which} by {self._apart[index]:.3g}, {relative[index]:.3g} of the greatest value"
-                f" {self._scale[index]:.3g}",
+                value=f"{which} by {self._seen.greatest[index]:.3g}, {relative[index]:.3g} of the greatest value"
+                f" {self._seen.scales[index]:.3g}",
                 expected=f"at most {tolerance:g} of the greatest output",
                 remedy="look for layers that behave differently in evaluation mode, or that the exporter rewrites",
             )
-        return max(relative)
+        return max(relative, default=0.0)

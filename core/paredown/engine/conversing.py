@@ -12,15 +12,18 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TextIO
 
+from paredown.deploy.measure import THREAD_VARIABLES
 from paredown.engine.provenance import thread_count
+from paredown.errors import ParedownError
 from paredown.spec.models import RunConfig
 
 OnEvent = Callable[[dict[str, Any]], None]
-_LAST = ("result", "error")
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+Tell = Callable[..., None]
 
 
 def start(module: str, run: RunConfig, errors: TextIO | None = None) -> subprocess.Popen[str]:
@@ -34,33 +37,40 @@ def start(module: str, run: RunConfig, errors: TextIO | None = None) -> subproce
         stderr=errors,
         text=True,
         encoding="utf-8",
-        env={**os.environ, **dict.fromkeys(_THREAD_VARIABLES, threads), "PYTHONHASHSEED": "0"},
+        env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads), "PYTHONHASHSEED": "0"},
     )
 
 
-def converse(process: subprocess.Popen[str], request: dict[str, Any], on_event: OnEvent) -> dict[str, Any]:
-    """Hands over a request, hears every event, ends the process, and returns the last event; empty without any."""
+def converse(
+    process: subprocess.Popen[str], request: dict[str, Any], on_event: OnEvent = lambda _: None
+) -> dict[str, Any] | None:
+    """Hands over a request, tells of every event, ends the process, and returns its result; None if it gave none.
+
+    Raises:
+        ParedownError: What the process answered with.
+    """
     try:
         return _ask(process, request, on_event)
     finally:
         _end(process)
 
 
-def _ask(process: subprocess.Popen[str], request: dict[str, Any], on_event: OnEvent) -> dict[str, Any]:
+def _ask(process: subprocess.Popen[str], request: dict[str, Any], on_event: OnEvent) -> dict[str, Any] | None:
     assert process.stdin is not None
     assert process.stdout is not None
-    last: dict[str, Any] = {}
     try:
         process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
     except BrokenPipeError:
-        return last
+        return None
     for line in process.stdout:
-        last = json.loads(line)
-        on_event(last)
-        if last["event"] in _LAST:
-            break
-    return last
+        event = json.loads(line)
+        if event["event"] == "error":
+            raise ParedownError.from_dict(event["error"])
+        if event["event"] == "result":
+            return {name: value for name, value in event.items() if name != "event"}
+        on_event(event)
+    return None
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -76,13 +86,34 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.stdout.close()
 
 
-def ending(code: int) -> str:
-    """How a process ended, from its return code: by which signal, or with which exit code."""
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+def ending(process: subprocess.Popen[str], log: Path | None = None) -> str:
+    """How a process ended: by which signal, or with which exit code; and the last line of its log."""
+    code = process.returncode
+    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    said = log.read_text(encoding="utf-8", errors="replace").split("\n") if log is not None else []
+    last = next((line for line in reversed(said) if line.strip()), "")
+    return f"{how}; last line: {last[:300]}" if last else how
 
 
-def hear() -> tuple[dict[str, Any], Callable[..., None]]:
-    """The request of the parent, and what tells it of an event by name and fields; this process ends with the parent.
+def answer(work: Callable[[dict[str, Any], Tell], dict[str, Any]]) -> int:
+    """Does what the parent asks, tells it the fields of the result, and returns the exit code.
+
+    An error of ours is an answer too. `work` takes the request, and what tells the parent of an event by name and
+    fields.
+    """
+    request, tell = _hear()
+    try:
+        found = work(request, tell)
+    except ParedownError as error:
+        traceback.print_exc()
+        tell("error", error=error.to_dict())
+        return error.exit_code
+    tell("result", **found)
+    return 0
+
+
+def _hear() -> tuple[dict[str, Any], Tell]:
+    """The request of the parent, and what tells it of events; this process ends with the parent.
 
     From here on standard output is the parent's: what frameworks print goes to standard error.
     """

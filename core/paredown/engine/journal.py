@@ -5,19 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from paredown import files
 from paredown.errors import ArtifactError
-from paredown.plan import Plan, PrunePlan, QuantPlan
+from paredown.plan import Plan, PrunePlan
 from paredown.results import StepRecord
 from paredown.spec.base import Frozen
 
 _FILE = "journal.json"
-
-PlanT = TypeVar("PlanT", PrunePlan, QuantPlan)
 
 _ANY_PLAN: TypeAdapter[Plan] = TypeAdapter(Annotated[Plan, Field(discriminator="kind")])
 
@@ -122,7 +120,7 @@ def read_plans(directory: Path, steps: Sequence[StepRecord]) -> tuple[Plan | Non
     Raises:
         ArtifactError: When a file is missing or damaged.
     """
-    return tuple(_read_any(directory / step.plan) if step.plan else None for step in steps)
+    return tuple(read_plan(directory / step.plan) if step.plan else None for step in steps)
 
 
 def cuts_of(plans: Sequence[Plan | None]) -> tuple[PrunePlan, ...]:
@@ -130,26 +128,15 @@ def cuts_of(plans: Sequence[Plan | None]) -> tuple[PrunePlan, ...]:
     return tuple(plan for plan in plans if isinstance(plan, PrunePlan))
 
 
-def _read_any(path: Path) -> Plan:
+def read_plan(path: Path) -> Plan:
+    """Reads a plan of any kind.
+
+    Raises:
+        ArtifactError: The file is missing, damaged, or no plan.
+    """
     try:
         return _ANY_PLAN.validate_python(files.read_json(path))
     except ValidationError as error:
-        raise _no_plan("plan", path, error) from error
-
-
-def read_plan(path: Path, model: type[PlanT]) -> PlanT:
-    """Reads a plan.
-
-    Raises:
-        ArtifactError: When the file is missing, damaged, or another kind of plan.
-    """
-    try:
-        return model.model_validate(files.read_json(path))
-    except ValidationError as error:
-        raise _no_plan(model.__name__, path, error) from error
-
-
-def _no_plan(name: str, path: Path, error: ValidationError) -> ArtifactError:
-    return ArtifactError(
-        f"this is no {name}", where=str(path), value=str(error.errors()[0]["msg"]), remedy="run the spec again"
-    )
+        raise ArtifactError(
+            "this is no plan", where=str(path), value=str(error.errors()[0]["msg"]), remedy="run the spec again"
+        ) from error

@@ -11,7 +11,7 @@ from typing import Any
 from paredown import files
 from paredown.contracts import Model, State
 from paredown.engine.networks import cache_directory, digest
-from paredown.engine.provenance import thread_count, versions
+from paredown.engine.provenance import distributions, thread_count, versions
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError
 from paredown.plan import Cut
@@ -82,7 +82,7 @@ def _content_key(bench: Workbench, model: Model, state: State, baseline: float) 
     """
     content: dict[str, Any] = {
         "paredown": version("paredown"),
-        "versions": versions(bench.manager.registry.backends[bench.backend].distributions),
+        "versions": versions(distributions(bench.manager.registry.backends[bench.backend], bench.source.kind)),
         "backend": bench.backend,
         "network": [bench.source.name, [str(layer) for layer in bench.layers(model)]],
         "task": bench.spec.task.model_dump(mode="json"),

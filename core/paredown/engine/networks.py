@@ -19,7 +19,7 @@ from paredown.algorithms.byte_images import ByteImages
 from paredown.algorithms.initialization import draw_network
 from paredown.contracts import Array, Images, Model, ModelSource, State
 from paredown.engine.given_weights import given_weights, head
-from paredown.engine.provenance import thread_count, versions
+from paredown.engine.provenance import distributions, thread_count, versions
 from paredown.engine.training import on_labels, plan_training, train
 from paredown.engine.training_process import train_elsewhere
 from paredown.engine.workbench import Workbench
@@ -172,7 +172,7 @@ def _content_key(bench: Workbench, state: State, source: ModelSource, training: 
     info = bench.manager.registry.backends[bench.backend]
     content: dict[str, Any] = {
         "paredown": version("paredown"),
-        "versions": versions([*info.distributions, *info.libraries.get(source.kind, ())]),
+        "versions": versions(distributions(info, source.kind)),
         "backend": bench.backend,
         "source": [source.name, source.num_classes, source.in_channels, *source.input_size],
         "code": [source.kind, source.content],

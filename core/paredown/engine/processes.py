@@ -9,7 +9,7 @@ from typing import Any
 from paredown import files
 from paredown.engine.conversing import OnEvent, converse, ending, start
 from paredown.engine.runner import run_directory
-from paredown.errors import BackendFailed, ParedownError
+from paredown.errors import BackendFailed
 from paredown.results import RunResult, SensitivityRun
 from paredown.spec.models import Spec
 
@@ -77,19 +77,12 @@ def _work(
     }
     with log.open("a", encoding="utf-8") as errors:
         worker = start("paredown.engine.worker", spec.run, errors)
-        last = converse(worker, request, on_event)
-    if last.get("event") == "result":
-        return last["result"]
-    if last.get("event") == "error":
-        raise ParedownError.from_dict(last["error"])
-    raise _died(worker.returncode, backend, log)
-
-
-def _died(code: int, backend: str, log: Path) -> BackendFailed:
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return BackendFailed(
-        f"the process of backend {backend} ended without a result",
-        where=str(log),
-        value=ending(code) + (f"; last line: {lines[-1][:300]}" if lines else ""),
-        remedy="read the log; run the same command again to go on from the last finished step",
-    )
+        found = converse(worker, request, on_event)
+    if found is None:
+        raise BackendFailed(
+            f"the process of backend {backend} ended without a result",
+            where=str(log),
+            value=ending(worker, log),
+            remedy="read the log; run the same command again to go on from the last finished step",
+        )
+    return found["result"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paredown.contracts import BackendInfo, Runtime
 from paredown.results import Provenance
-from paredown.spec.models import RunConfig, Spec
+from paredown.spec.models import RunConfig
 
 OURS = ("paredown", "numpy", "onnx", "onnxruntime", "onnxslim")
 
@@ -33,9 +33,9 @@ def thread_count(run: RunConfig) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def distributions(info: BackendInfo, spec: Spec) -> tuple[str, ...]:
-    """The packages of a backend, and those of the library that the spec's network is of."""
-    return (*info.distributions, *info.libraries.get(getattr(spec.model, "kind", ""), ()))
+def distributions(info: BackendInfo, kind: str) -> tuple[str, ...]:
+    """The packages of a backend, and those of the library that its networks of this kind of `model` are of."""
+    return (*info.distributions, *info.libraries.get(kind, ()))
 
 
 def gather(

@@ -77,7 +77,7 @@ def run_one(
     distributions = [
         name
         for info in map(manager.backend, (backend, *others))
-        for name in (*info.distributions, *info.libraries.get(bench.source.kind, ()))
+        for name in provenance.distributions(info, bench.source.kind)
     ]
     key = {
         "spec": work_hash(spec),
@@ -271,7 +271,7 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
         notes=(*journal.notes, *deployment.notes),
         pictures=None if pictures is None else PICTURES,
         provenance=provenance.gather(
-            [name for info in involved for name in provenance.distributions(info, spec)],
+            [name for info in involved for name in provenance.distributions(info, bench.source.kind)],
             bench.runtime,
             spec_hash=spec_hash(bench.spec),
             device=spec.run.device,

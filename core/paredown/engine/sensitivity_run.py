@@ -92,7 +92,11 @@ def run_sensitivity(
         reused=found.reused,
         notes=notes,
         provenance=provenance.gather(
-            [name for one in (backend, *others) for name in provenance.distributions(manager.backend(one), spec)],
+            [
+                name
+                for info in map(manager.backend, (backend, *others))
+                for name in provenance.distributions(info, bench.source.kind)
+            ],
             bench.runtime,
             spec_hash=spec_hash(spec),
             device=spec.run.device,
@@ -105,7 +109,7 @@ def run_sensitivity(
 
 def _keep_only(bench: Workbench, directory: Path, state: State, *, fresh: bool) -> None:
     """Removes from a directory what was made of other weights or by other versions."""
-    distributions = provenance.distributions(bench.manager.backend(bench.backend), bench.spec)
+    distributions = provenance.distributions(bench.manager.backend(bench.backend), bench.source.kind)
     content = {
         "network": bench.source.name,
         "code": bench.source.content,

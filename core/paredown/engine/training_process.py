@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paredown import files
-from paredown.contracts import Model, ModelSource, RunContext, State
-from paredown.engine.conversing import converse, ending, hear, start
-from paredown.errors import BackendFailed, ModelError, ParedownError
+from paredown.contracts import Model, State
+from paredown.engine.conversing import answer, converse, ending, start
+from paredown.engine.other_backend import opened, told
+from paredown.engine.workbench import Report, Workbench
+from paredown.errors import BackendFailed, ModelError
 from paredown.spec.models import BaselineConfig
 from paredown.spec.nearest import listed
 
 if TYPE_CHECKING:
     from paredown.engine.networks import Recipe
-    from paredown.engine.workbench import Report, Workbench
-
-_PLAIN = ("name", "num_classes", "in_channels", "input_size", "width", "kind")
-"""The fields of a source that say all of a network that is built by name."""
 
 _SHOWN = 6
 """How many arrays that differ an error names."""
@@ -42,43 +39,31 @@ def train_elsewhere(bench: Workbench, trainer: str, recipe: Recipe) -> tuple[Mod
     request = _request(bench, trainer, recipe, bench.state(model))
 
     def on_event(event: dict[str, Any]) -> None:
-        if event["event"] not in ("result", "error"):
-            bench.report(event["event"], **{name: value for name, value in event.items() if name != "event"})
+        bench.report(event["event"], **{name: value for name, value in event.items() if name != "event"})
 
     process = start("paredown.engine.training_process", bench.spec.run)
-    last = converse(process, request, on_event)
-    if last.get("event") == "error":
-        raise ParedownError.from_dict(last["error"])
-    if last.get("event") != "result":
-        raise _died(process.returncode, trainer, recipe.title)
-    arrays = Path(last["arrays"])
+    found = converse(process, request, on_event)
+    if found is None:
+        raise BackendFailed(
+            f"the process of backend {trainer} that trains the {recipe.title} ended without a result",
+            where=recipe.title,
+            value=ending(process),
+            expected="a training that ends, or says why it cannot",
+            remedy="read the log of the run, which holds what it printed; run the same command again to train it anew",
+        )
+    arrays = Path(found["arrays"])
     try:
         model = bench.manager.restore(bench.backend, model, files.read_state(arrays))
     finally:
         files.remove_directory(arrays.parent)
-    return model, (*last["notes"], f"{recipe.title}: trained on {trainer}, as for every backend of this spec")
-
-
-def _died(code: int, trainer: str, title: str) -> BackendFailed:
-    return BackendFailed(
-        f"the process of backend {trainer} that trains the {title} ended without a result",
-        where=title,
-        value=ending(code),
-        expected="a training that ends, or says why it cannot",
-        remedy="read the log of the run, which holds what it printed; run the same command again to train it anew",
-    )
+    return model, (*found["notes"], f"{recipe.title}: trained on {trainer}, as for every backend of this spec")
 
 
 def _request(bench: Workbench, trainer: str, recipe: Recipe, state: State) -> dict[str, Any]:
     assert recipe.training is not None
     return {
-        "backend": trainer,
+        **told(bench, trainer, recipe.source, bench.context),
         "asked_by": bench.backend,
-        "seed": bench.context.seed,
-        "base_dir": str(bench.context.base_dir.resolve()),
-        "spec": bench.spec.model_dump(mode="json"),
-        "trust": list(bench.trust.packages),
-        "source": {name: getattr(recipe.source, name) for name in _PLAIN},
         "weights": recipe.weights,
         "strict": recipe.strict,
         "training": recipe.training.model_dump(mode="json"),
@@ -87,44 +72,19 @@ def _request(bench: Workbench, trainer: str, recipe: Recipe, state: State) -> di
     }
 
 
-def main() -> int:
-    """Trains what one request names. An error of ours is an answer too."""
-    from paredown.engine.networks import prepared
+def work(request: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Trains what the request names, and returns the file of its arrays, and notes."""
+    from paredown.engine.networks import Recipe, prepared
 
-    request, report = hear()
-    try:
-        bench, recipe = _opened(request, report)
-        require_equal(bench, recipe, request["shapes"], request["asked_by"])
-        model, notes = prepared(bench, recipe)
-        # Made only now: whoever ends this process during the training leaves nothing behind.
-        arrays = Path(tempfile.mkdtemp(prefix="paredown-training-")) / "arrays.safetensors"
-        files.write_state(arrays, bench.state(model))
-    except ParedownError as error:
-        traceback.print_exc()
-        report("error", error=error.to_dict())
-        return error.exit_code
-    report("result", notes=list(notes), arrays=str(arrays))
-    return 0
-
-
-def _opened(request: dict[str, Any], report: Report) -> tuple[Workbench, Recipe]:
-    """The workbench of the backend that trains, and what it is to train."""
-    from paredown.engine.networks import Recipe
-    from paredown.engine.trust import trusting
-    from paredown.engine.workbench import Workbench
-    from paredown.manager import Manager
-    from paredown.spec.loader import load_spec
-
-    manager = Manager.discover()
-    spec = load_spec(request["spec"], manager.registry)
-    base_dir = Path(request["base_dir"])
-    context = RunContext(seed=request["seed"], device=spec.run.device, base_dir=base_dir, amp=spec.run.amp)
-    bench = Workbench(manager, request["backend"], spec, context, report, trusting(request["trust"], base_dir))
-    given = request["source"]
-    plain = ModelSource(**given | {"input_size": tuple(given["input_size"])})
+    bench, source = opened(request, report)
     training = BaselineConfig.model_validate(request["training"] | {"train_on": None})
-    source = bench.source if plain.kind == "builder" else plain
-    return bench, Recipe(source, request["weights"], training, request["title"], request["strict"])
+    recipe = Recipe(source, request["weights"], training, request["title"], request["strict"])
+    require_equal(bench, recipe, request["shapes"], request["asked_by"])
+    model, notes = prepared(bench, recipe)
+    # Made only now: whoever ends this process during the training leaves nothing behind.
+    arrays = Path(tempfile.mkdtemp(prefix="paredown-training-")) / "arrays.safetensors"
+    files.write_state(arrays, bench.state(model))
+    return {"notes": list(notes), "arrays": str(arrays)}
 
 
 def require_equal(bench: Workbench, recipe: Recipe, asked: dict[str, list[int]], backend: str) -> None:
@@ -142,4 +102,4 @@ def require_equal(bench: Workbench, recipe: Recipe, asked: dict[str, list[int]],
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(work))

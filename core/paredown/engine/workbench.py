@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from paredown.algorithms import batches, masks
-from paredown.algorithms.outputs import Shapes, concatenated, fault, on_first, shapes
+from paredown.algorithms.outputs import Shapes, fault, on_first, shapes
 from paredown.algorithms.surgery import cut_state
 from paredown.contracts import (
     Batch,
@@ -271,10 +271,6 @@ class Workbench:
                     remedy="train with a lower learning rate, or start from other weights",
                 )
             yield outputs
-
-    def outputs(self, model: Model, split: Split) -> Outputs:
-        """What the network answers to every image of a split, in order; see `answers`."""
-        return concatenated(list(self.answers(model, split)))
 
     def metrics(self, model: Model, split: Split) -> dict[str, float]:
         """The task's metrics of the network in the framework."""

@@ -6,16 +6,15 @@ Two frameworks in one process slow each other down, and an exporter may die of a
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from paredown.engine.conversing import hear
+from paredown.engine.conversing import answer
 from paredown.engine.runner import run_one
 from paredown.engine.sensitivity_run import run_sensitivity
 from paredown.engine.trust import Trust, trusting
-from paredown.errors import ArtifactError, ParedownError
+from paredown.errors import ArtifactError
 from paredown.manager import Manager
 from paredown.results import RunResult, SensitivityRun
 from paredown.spec.loader import load_spec
@@ -45,32 +44,25 @@ class Work(Protocol):
 WORK: dict[str, Work] = {"run": run_one, "sensitivity": run_sensitivity}
 
 
-def main() -> int:
-    """Runs the request and returns the exit code; what frameworks print goes to standard error."""
-    request, report = hear()
-    try:
-        manager = Manager.discover()
-        spec = load_spec(request["spec"], manager.registry)
-        directory = Path(request["directory"])
-        directory.mkdir(parents=True, exist_ok=True)
-        with _locked(directory):
-            result = WORK[request["work"]](
-                manager,
-                spec,
-                request["backend"],
-                request["seed"],
-                directory,
-                base_dir=Path(request["base_dir"]),
-                fresh=request["fresh"],
-                report=report,
-                trust=trusting(request["trust"], Path(request["base_dir"])),
-            )
-    except ParedownError as error:
-        traceback.print_exc()
-        report("error", error=error.to_dict())
-        return error.exit_code
-    report("result", result=result.model_dump(mode="json"))
-    return 0
+def work(request: dict[str, Any], report: Callable[..., None]) -> dict[str, Any]:
+    """Does what is asked, in its directory, which no other process works in meanwhile."""
+    manager = Manager.discover()
+    spec = load_spec(request["spec"], manager.registry)
+    directory, base_dir = Path(request["directory"]), Path(request["base_dir"])
+    directory.mkdir(parents=True, exist_ok=True)
+    with _locked(directory):
+        result = WORK[request["work"]](
+            manager,
+            spec,
+            request["backend"],
+            request["seed"],
+            directory,
+            base_dir=base_dir,
+            fresh=request["fresh"],
+            report=report,
+            trust=trusting(request["trust"], base_dir),
+        )
+    return {"result": result.model_dump(mode="json")}
 
 
 class _locked:  # noqa: N801
@@ -97,4 +89,4 @@ class _locked:  # noqa: N801
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(work))

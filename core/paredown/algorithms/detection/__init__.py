@@ -12,7 +12,7 @@ from paredown.algorithms.detection.decoding import Detections, decode
 from paredown.algorithms.detection.imitation import guides, position_weights
 from paredown.algorithms.detection.instances import Instances, decode_instances, mask_overlap
 from paredown.algorithms.detection.mask_targets import MaskTargets, assign_masks, prototype_size
-from paredown.algorithms.detection.matching import agreement, mask_agreement, shared_detections, shared_instances
+from paredown.algorithms.detection.matching import shared_detections, shared_instances
 from paredown.algorithms.detection.positions import STRIDES, Positions, positions
 from paredown.algorithms.detection.targets import BACKGROUND, IGNORED, Targets, assign
 
@@ -25,13 +25,11 @@ __all__ = [
     "MaskTargets",
     "Positions",
     "Targets",
-    "agreement",
     "assign",
     "assign_masks",
     "decode",
     "decode_instances",
     "guides",
-    "mask_agreement",
     "mask_overlap",
     "position_weights",
     "positions",

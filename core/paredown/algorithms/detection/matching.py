@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -14,21 +14,12 @@ SAME = 0.5
 """The intersection over union from which on two boxes or masks of one class are the same detection."""
 
 
-def agreement(first: Sequence[Detections], second: Sequence[Detections]) -> float:
-    """The share of detections that both networks made: 2 * pairs / all detections of both; 1 where neither has any.
-
-    Within an image each detection is in one pair at most; those that overlap most are paired first.
-    """
-    return _share(shared_detections(first, second))
-
-
-def mask_agreement(first: Iterable[Instances], second: Iterable[Instances]) -> float:
-    """As `agreement`, by the overlap of masks."""
-    return _share(shared_instances(first, second))
-
-
 def shared_detections(first: Iterable[Detections], second: Iterable[Detections]) -> tuple[int, int]:
-    """How many detections of both networks are in pairs, and how many there are."""
+    """How many detections of both networks are in pairs, and how many there are.
+
+    Two that are a pair have one class and overlap by at least `SAME`. Within an image each detection is in one pair at
+    most; those that overlap most are paired first.
+    """
     return _counted(
         (one, other, intersection_over_union(one.boxes, other.boxes)) for one, other in zip(first, second, strict=True)
     )
@@ -40,11 +31,6 @@ def shared_instances(first: Iterable[Instances], second: Iterable[Instances]) ->
         (one.detections, other.detections, mask_overlap(one.masks, other.masks))
         for one, other in zip(first, second, strict=True)
     )
-
-
-def _share(counted: tuple[int, int]) -> float:
-    shared, total = counted
-    return shared / total if total else 1.0
 
 
 def _counted(images: Iterable[tuple[Detections, Detections, FloatArray]]) -> tuple[int, int]:

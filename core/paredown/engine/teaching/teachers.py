@@ -12,7 +12,7 @@ import numpy as np
 from paredown.algorithms.outputs import first
 from paredown.contracts import FloatArray, Model, ModelSource, State
 from paredown.engine.networks import Recipe, digest, initialised, prepared, require_shareable
-from paredown.engine.provenance import versions
+from paredown.engine.provenance import distributions, versions
 from paredown.engine.teaching.finished import load_finished
 from paredown.engine.teaching.onnx_file import OnnxFile
 from paredown.engine.workbench import Workbench
@@ -169,7 +169,7 @@ def _of_network(bench: Workbench, model: Model, title: str) -> Teacher:
         "layers": [str(layer) for layer in bench.layers(model)],
         "state": digest(bench.state(model)),
         "code": bench.source.content,
-        "versions": versions(["paredown", *info.distributions]),
+        "versions": versions(["paredown", *distributions(info, bench.source.kind)]),
     }
     return Teacher(title, _evaluated(bench, model), model, content)
 
