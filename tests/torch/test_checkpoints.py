@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 
 import numpy as np
 import pytest
 import torch
 
 from paredown.contracts import ModelSource, RunContext
+from paredown.engine import given_weights, weights_process
 from paredown.engine.networks import Recipe, initialised
 from paredown.engine.preflight import problems
 from paredown.engine.workbench import Workbench
@@ -48,6 +50,16 @@ def bench(manager, tmp_path):
 
 
 @pytest.fixture
+def here(monkeypatch):
+    """Files are read in this process: a run starts another for each, which is what takes longest."""
+    monkeypatch.setattr(
+        given_weights,
+        "read_elsewhere",
+        lambda bench, owner, source, path: bench.manager.read_weights(owner, path, lambda: bench.build(source=source)),
+    )
+
+
+@pytest.fixture
 def state(bench):
     """The arrays of another seed: those of a checkpoint."""
     generator = np.random.default_rng(5)
@@ -70,6 +82,7 @@ def wrapped(state):
     return {"state_dict": inner, "epoch": 90, "optimizer": {"state": {0: torch.zeros(3)}}}
 
 
+@pytest.mark.usefixtures("here")
 def test_a_state_dict_is_read_and_the_match_is_told(bench, state, tmp_path):
     torch.save(tensors(state), tmp_path / "plain.pt")
     found, notes = given(bench, "plain.pt")
@@ -77,6 +90,7 @@ def test_a_state_dict_is_read_and_the_match_is_told(bench, state, tmp_path):
     assert notes == (f"weights plain.pt: {len(state)} of the network's {len(state)} arrays matched",)
 
 
+@pytest.mark.usefixtures("here")
 def test_wrappers_and_prefixes_are_handled_and_said(bench, state, tmp_path):
     torch.save(wrapped(state), tmp_path / "checkpoint.pth")
     found, notes = given(bench, "checkpoint.pth")
@@ -85,6 +99,7 @@ def test_wrappers_and_prefixes_are_handled_and_said(bench, state, tmp_path):
     assert "removed the prefix `module.`" in notes[2]
 
 
+@pytest.mark.usefixtures("here")
 def test_names_that_do_not_fit_are_refused_with_the_nearest_unless_the_spec_is_lenient(bench, state, tmp_path):
     first = next(iter(state))
     renamed = {("x" + name if name == first else name): values for name, values in tensors(state).items()}
@@ -99,6 +114,7 @@ def test_names_that_do_not_fit_are_refused_with_the_nearest_unless_the_spec_is_l
     assert f"1 missing in the file: {first}" in notes[0]
 
 
+@pytest.mark.usefixtures("here")
 def test_another_number_of_classes_leaves_the_head_alone(bench, state, tmp_path):
     wider = {
         name: np.concatenate([values, values]) if name.startswith("fc.") else values for name, values in state.items()
@@ -123,6 +139,7 @@ def test_a_file_that_would_run_something_is_refused_and_nothing_runs(bench, tmp_
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps({"w": 1})])
+@pytest.mark.usefixtures("here")
 def test_a_damaged_file_is_an_error_of_ours(bench, tmp_path, content):
     (tmp_path / "cut.pth").write_bytes(content)
     with pytest.raises(WeightsError):
@@ -132,6 +149,15 @@ def test_a_damaged_file_is_an_error_of_ours(bench, tmp_path, content):
 def test_a_missing_file_is_an_error_of_ours(bench):
     with pytest.raises(WeightsError, match="missing"):
         given(bench, "nowhere.pth")
+
+
+def test_a_file_that_crashes_its_reader_ends_that_process_alone(bench, tmp_path, monkeypatch):
+    path = tmp_path / "crash.pth"
+    path.write_bytes(b"any")
+    dying = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+    monkeypatch.setattr(weights_process, "_COMMAND", (sys.executable, "-c", dying))
+    with pytest.raises(WeightsError, match=r"crash\.pth.*signal SIGSEGV"):
+        given(bench, "crash.pth")
 
 
 def test_paddles_file_is_read_in_a_process_of_paddles_own(bench, state, tmp_path):

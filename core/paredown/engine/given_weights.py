@@ -67,7 +67,4 @@ def _read(bench: Workbench, source: ModelSource, path: Path) -> Checkpoint:
     suffix = path.suffix.lower()
     if suffix == NEUTRAL:
         return Checkpoint(files.read_state(path))
-    owner = bench.manager.reader_of(suffix)
-    if owner == bench.backend:
-        return bench.manager.read_weights(owner, path, lambda: bench.build(source=source))
-    return read_elsewhere(bench, owner, source, path)
+    return read_elsewhere(bench, bench.manager.reader_of(suffix), source, path)
