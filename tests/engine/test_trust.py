@@ -181,6 +181,54 @@ def test_what_an_installed_module_lacks_is_not_taken_from_beside_the_spec(place,
     assert not place.marker.exists()
 
 
+def test_what_an_installed_module_lacks_is_not_taken_from_beside_the_spec_when_a_module_there_imports_it(
+    place, tmp_path_factory
+):
+    installed = tmp_path_factory.mktemp("installed")
+    text = "try:\n    import NAME_extra\nexcept ImportError:\n    pass\n"
+    (installed / f"{place.name}_lib.py").write_text(text.replace("NAME", place.name))
+    (place.directory / f"{place.name}_extra.py").write_text(NETWORKS)
+    text = "def f():\n    import numpy, NAME_lib\n    return numpy.ones(2)\n"
+    (place.directory / f"{place.name}_own.py").write_text(text.replace("NAME", place.name))
+    sys.path.append(str(installed))
+    model = BuilderModel(builders={"toy": f"{place.name}_own:f"})
+    found = builder_source(model, INFO, trusting([f"{place.name}_own"], place.directory))
+    assert found.build().shape == (2,)
+    assert not place.marker.exists()
+
+
+@pytest.mark.parametrize("when", ["at once", "when it is called"])
+def test_what_a_trusted_module_imports_from_beside_the_spec_needs_trust_too(place, when):
+    own, other = f"{place.name}_own", f"{place.name}_other"
+    (place.directory / f"{other}.py").write_text(NETWORKS)
+    line, late = f"from {other} import array", when == "when it is called"
+    text = f"def f():\n    {line}\n    return array()\n" if late else f"{line}\n\ndef f():\n    return array()\n"
+    (place.directory / f"{own}.py").write_text(text)
+    model = BuilderModel(builders={"toy": f"{own}:f"})
+    with pytest.raises(TrustError, match=f"imports `{other}`") as caught:
+        builder_source(model, INFO, trusting([own], place.directory)).build()
+    assert f"--trust {other}" in caught.value.problems[0].remedy
+    assert not place.marker.exists()
+    assert builder_source(model, INFO, trusting([own, other], place.directory)).build().shape == (2,)
+
+
+def test_of_a_bare_directory_beside_the_spec_only_what_is_trusted_is_found(place):
+    bare = place.directory / f"{place.name}_bare"
+    bare.mkdir()
+    (bare / "own.py").write_text(
+        "import numpy\n\ndef f():\n    return numpy.ones(2)\n\ndef g():\n    from . import other\n"
+    )
+    (bare / "other.py").write_text(NETWORKS)
+    model = BuilderModel(builders={"toy": f"{bare.name}.own:f"})
+    assert builder_source(model, INFO, trusting([f"{bare.name}.own"], place.directory)).build().shape == (2,)
+    model = BuilderModel(builders={"toy": f"{bare.name}.own:g"})
+    with pytest.raises(ModelError, match="cannot import name 'other'"):
+        builder_source(model, INFO, trusting([f"{bare.name}.own"], place.directory)).build()
+    assert not (bare / "imported").exists()
+    with pytest.raises(ModelError, match="returns no network"):
+        builder_source(model, INFO, trusting([bare.name], place.directory)).build()
+
+
 @pytest.mark.parametrize("depth", [1, 2])
 def test_a_package_whose_code_runs_when_a_module_of_it_is_imported_needs_trust_too(place, depth):
     outer, inner = f"{place.name}_a", f"{place.name}_a.b"

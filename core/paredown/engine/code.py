@@ -83,10 +83,11 @@ def _function(where: str, reference: str, trust: Trust) -> Callable[..., Any]:
     problem = _missing(where, reference, trust)
     if problem is not None:
         raise ModelError.of([problem])
-    with importable(module_name, trust):
+    with importable(trust):
         try:
             module = importlib.import_module(module_name)
         except Exception as error:  # a module runs whatever it holds
+            _require_beside(where, reference, error, trust)
             raise _failed(where, f"the module `{module_name}` cannot be imported", error) from error
     if not hasattr(module, name):
         raise ModelError.of([_no_function(where, reference, dir(module))])
@@ -110,12 +111,13 @@ def _built(
     where: str, reference: str, function: Callable[..., Any], model: BuilderModel, info: BackendInfo, trust: Trust
 ) -> Model:
     try:
-        with importable(reference.partition(":")[0], trust):
+        with importable(trust):
             # A copy: a function may give the same object twice, and a run changes what it is given.
             network = copy.deepcopy(function(**model.options))
     except ParedownError:
         raise
     except Exception as error:
+        _require_beside(where, reference, error, trust)
         raise _failed(where, f"`{reference}` failed", error, remedy="mend the function, or `model.options`") from error
     module, base = info.base_class
     kind = getattr(sys.modules.get(module), base, None)
@@ -128,6 +130,21 @@ def _built(
             remedy="return the network itself, built and not called",
         )
     return network
+
+
+def _require_beside(where: str, reference: str, error: Exception, trust: Trust) -> None:
+    """Raises `TrustError` where code beside the spec found no module since the one that lies there is not trusted."""
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    is_beside = locate(reference.partition(":")[0], trust).beside
+    if name is None or not is_beside or trust.covers(name) or not locate(name, trust).beside:
+        return
+    raise TrustError(
+        f"the code of `{reference}` imports `{name}`, which lies beside the spec and is not trusted",
+        where=where,
+        value=f"module `{name}`; trusted: {', '.join(trust.packages)}",
+        expected="a module that you trust, or one that is installed",
+        remedy=f'read that code; then add `--trust {name}`, in Python `trust=["{name}"]`',
+    ) from error
 
 
 def _missing(where: str, reference: str, trust: Trust) -> Problem | None:
