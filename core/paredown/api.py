@@ -61,7 +61,8 @@ def run(
         seed: The spec's first by default.
         out: Where everything is written; `paredown-out/NAME` by default.
         fresh: Forgets what `out` holds instead of going on from there.
-        trust: Modules and packages whose functions the spec may name to build its network.
+        trust: Functions (`module:function`) that the spec may name to build its network, or modules and packages: any
+            of their functions, with any arguments.
 
     Raises:
         ParedownError: The input is wrong, the backend is missing, or it failed.
@@ -105,7 +106,8 @@ def compare(
         out: Where everything is written; `paredown-out/NAME` by default.
         fresh: Forgets what `out` holds instead of going on from there.
         listener: Is told of each run's events.
-        trust: Modules and packages whose functions the spec may name to build its network.
+        trust: Functions (`module:function`) that the spec may name to build its network, or modules and packages: any
+            of their functions, with any arguments.
 
     Raises:
         ParedownError: The input is wrong. A backend that is missing or failed stands in the result's `failures`.

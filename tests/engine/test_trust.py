@@ -69,9 +69,21 @@ def test_trust_covers_a_module_and_what_lies_within_it(module, is_covered):
     assert Trust(("a.b",)).covers(module) is is_covered
 
 
-@pytest.mark.parametrize("name", ["networks.py:build", "own networks", "", "a..b", "./networks"])
+def test_trust_in_a_function_lets_a_spec_name_that_one_alone(place):
+    trusted = f"{place.name}:array"
+    assert source(place, "array", trusted).build().shape == (2,)
+    with pytest.raises(TrustError, match=r"any function of `own_\w+` with any arguments") as caught:
+        source(place, "text", trusted)
+    assert f"--trust {place.name}:text" in caught.value.problems[0].remedy
+    with pytest.raises(TrustError):
+        require_code(spec_of(toy=f"{place.name}:text"), ["toy"], trusting([trusted], place.directory))
+
+
+@pytest.mark.parametrize(
+    "name", ["networks.py:build", "networks.py", "a:", "a:b.c", "a/b:c", "own networks", "", "a..b", "./networks"]
+)
 def test_what_is_no_name_of_a_module_cannot_be_trusted(name, tmp_path):
-    with pytest.raises(TrustError, match="no name of a module"):
+    with pytest.raises(TrustError, match="is no name of a module"):
         trusting([name], tmp_path)
 
 

@@ -75,7 +75,7 @@ def builder_source(model: BuilderModel, info: BackendInfo, trust: Trust) -> Mode
 
 def _function(where: str, reference: str, trust: Trust) -> Callable[..., Any]:
     module_name, _, name = reference.partition(":")
-    if not trust.covers(module_name):
+    if not trust.allows(reference):
         raise untrusted(where, reference, module_name, trust)
     outer = _outer(where, reference, trust)
     if outer is not None:
@@ -102,7 +102,7 @@ def _function(where: str, reference: str, trust: Trust) -> Callable[..., Any]:
         )
     # What a trusted module merely imports, such as a function of `os`, is not code that the user has read.
     home = str(getattr(function, "__module__", ""))
-    if not trust.covers(home):
+    if reference not in trust.packages and not trust.covers(home):
         raise untrusted(where, reference, home, trust)
     return function  # type: ignore[no-any-return]  # callable says so
 
@@ -136,7 +136,7 @@ def _require_beside(where: str, reference: str, error: Exception, trust: Trust) 
     """Raises `TrustError` where code beside the spec found no module since the one that lies there is not trusted."""
     name = error.name if isinstance(error, ModuleNotFoundError) else None
     is_beside = locate(reference.partition(":")[0], trust).beside
-    if name is None or not is_beside or trust.covers(name) or not locate(name, trust).beside:
+    if name is None or not is_beside or trust.loads(name) or not locate(name, trust).beside:
         return
     raise TrustError(
         f"the code of `{reference}` imports `{name}`, which lies beside the spec and is not trusted",

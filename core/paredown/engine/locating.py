@@ -72,8 +72,8 @@ class _BesideSpec:
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
         """The module, or None for the finders behind this one."""
-        is_trusted = self._trust.covers(fullname)
-        is_around = any(package.startswith(f"{fullname}.") for package in self._trust.packages)
+        is_trusted = self._trust.loads(fullname)
+        is_around = any(package.startswith(f"{fullname}.") for package in self._trust.modules)
         directory = self._trust.directory
         if directory is None or not (is_trusted or is_around):
             return None
