@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from paredown.contracts import BackendInfo
-from paredown.engine.code import builder_source, code_of_others, require_code
+from paredown.engine.code import builder_source, require_code
+from paredown.engine.code_digests import code_of_others, package_digest
 from paredown.engine.trust import Trust, trusting
 from paredown.errors import ModelError, TrustError
 from paredown.spec.models import BuilderModel
@@ -293,9 +294,13 @@ def test_code_that_trains_for_another_backend_is_hashed_without_importing_it(pla
     before = code_of_others(spec, ["toy"], trust)
     assert before.keys() == {"toy"}
     assert code_of_others(spec, ["toy"], trust) == before
-    # What it may import lies beside it.
-    (place.directory / "helpers.py").write_text("WIDTH = 3")
-    assert code_of_others(spec, ["toy"], trust) != before
+    # What it may import needs trust.
+    helpers = f"{place.name}_helpers"
+    (place.directory / f"{helpers}.py").write_text("WIDTH = 3")
+    both = trusting([place.name, helpers], place.directory)
+    before = code_of_others(spec, ["toy"], both)
+    (place.directory / f"{helpers}.py").write_text("WIDTH = 4")
+    assert code_of_others(spec, ["toy"], both) != before
     assert not place.marker.exists()
 
 
@@ -310,3 +315,33 @@ def test_all_modules_of_a_package_that_trains_for_another_backend_are_hashed(pla
     (package / "shared.py").write_text("WIDTH = 3")
     assert code_of_others(spec, ["toy"], trust) != before
     assert not list(package.rglob("imported"))
+
+
+@pytest.mark.parametrize("which", ["its own package", "a trusted module"])
+def test_a_module_that_is_imported_only_when_the_function_is_called_is_part_of_the_code(place, which):
+    package, other = place.directory / f"{place.name}_lib", f"{place.name}_other"
+    package.mkdir()
+    (package / "__init__.py").write_text("import numpy\n\ndef f():\n    from . import late\n    return numpy.ones(2)\n")
+    (package / "late.py").write_text("WIDTH = 3")
+    (place.directory / f"{other}.py").write_text("WIDTH = 3")
+    trust = trusting([package.name, other], place.directory)
+    model = BuilderModel(builders={"toy": f"{package.name}:f"})
+    before = builder_source(model, INFO, trust)
+    assert before.build().shape == (2,)
+    # What the call loaded makes no other code of it.
+    assert builder_source(model, INFO, trust).content == before.content
+    (package / "late.py" if which == "its own package" else place.directory / f"{other}.py").write_text("WIDTH = 4")
+    assert builder_source(model, INFO, trust).content != before.content
+
+
+def test_the_code_of_a_package_is_the_same_for_both_backends_and_wherever_it_lies(place, tmp_path_factory):
+    spec = spec_of(toy=f"{place.name}:array", other=f"{place.name}:same")
+    trust = trusting([place.name], place.directory)
+    found = package_digest(spec, "toy", trust)
+    assert found == package_digest(spec, "other", trust)
+    assert package_digest(spec, "third", trust) is None
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / f"{place.name}.py").write_text(NETWORKS)
+    assert package_digest(spec, "toy", trusting([place.name], elsewhere)) == found
+    (elsewhere / f"{place.name}.py").write_text(NETWORKS + "WIDTH = 4")
+    assert package_digest(spec, "toy", trusting([place.name], elsewhere)) != found
