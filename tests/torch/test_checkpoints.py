@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from paredown import files
 from paredown.contracts import ModelSource, RunContext
 from paredown.engine import given_weights, weights_process
 from paredown.engine.networks import Recipe, initialised
@@ -124,6 +126,20 @@ def test_another_number_of_classes_leaves_the_head_alone(bench, state, tmp_path)
     assert "the head (fc.weight, fc.bias) has another number of classes" in notes[0]
     assert not np.array_equal(found["fc.weight"], state["fc.weight"])
     assert initialised(bench, Recipe(bench.source, "wider.pth")).drawn == ("fc.weight", "fc.bias")
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("fcos_mobilenet_v2_small", ["class_logits"]),
+        ("lraspp_mobilenet_v3_small", ["classifier.low_classifier", "classifier.high_classifier"]),
+    ],
+)
+def test_the_head_is_every_layer_whose_outputs_are_the_classes(bench, tmp_path, name, layers):
+    source = ModelSource(name, 20, 1, (32, 32))
+    files.write_state(tmp_path / "other.safetensors", bench.state(bench.build(source=source)))
+    beginning = initialised(bench, Recipe(replace(source, num_classes=11), "other.safetensors"))
+    assert set(beginning.drawn) == {f"{layer}.{array}" for layer in layers for array in ("weight", "bias")}
 
 
 @pytest.mark.parametrize("name", ["bad.pth", "bad.pdparams"])
