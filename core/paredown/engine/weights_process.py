@@ -67,7 +67,8 @@ def _ask(request: dict[str, Any], path: Path) -> dict[str, Any]:
         raise WeightsError(
             "the weights could not be read",
             where=str(path),
-            value=f"the process that reads them ended with {ending(done.returncode)}: {said[:300]}",
+            value=f"the process that reads them ended with {ending(done.returncode)}"
+            + (f": {said[:300]}" if said else ""),
             expected="a file that its framework reads",
             remedy="save it as .safetensors in neutral names",
         )
