@@ -340,6 +340,7 @@ def test_the_code_of_a_package_is_the_same_for_both_backends_and_wherever_it_lie
     found = package_digest(spec, "toy", trust)
     assert found == package_digest(spec, "other", trust)
     assert package_digest(spec, "third", trust) is None
+    assert package_digest(spec_of(toy="no_such_module_here:f"), "toy", trust) is None
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / f"{place.name}.py").write_text(NETWORKS)
     assert package_digest(spec, "toy", trusting([place.name], elsewhere)) == found

@@ -58,10 +58,11 @@ def code_of_others(spec: Spec, backends: Sequence[str], trust: Trust) -> dict[st
 def package_digest(spec: Spec, backend: str, trust: Trust) -> dict[str, str] | None:
     """The package of the function that builds the spec's network, or its module in none, and SHA-256 of its sources.
 
-    None where the spec names no function for this backend. Functions for two backends may share a package.
+    None where the spec names no function for this backend, or one that is nowhere. Functions for two backends may share
+    a package.
     """
     reference = spec.model.references().get(backend) if isinstance(spec.model, BuilderModel) else None
-    if reference is None:
+    if reference is None or not any(_sources(module_of(reference), trust)):
         return None
     module = module_of(reference)
     return {"name": module.partition(".")[0], "digest": _of_modules({module}, trust).hex()}
