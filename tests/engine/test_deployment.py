@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from paredown.contracts import LayerInfo
 from paredown.engine.choosing import choose, reasons
+from paredown.engine.uneven_widths import explain_slowness
 from paredown.results import Candidate
 
 
@@ -61,3 +63,32 @@ def test_a_candidate_beyond_the_bound_is_left_behind_with_the_loss():
     (told,) = reasons([beyond, LARGE_FAST], LARGE_FAST, "size", {"top1": 0.9}, 0.02, "top1")
     assert "loses 0.4000" in told
     assert "max_metric_drop is 0.02" in told
+
+
+def convolution(name: str, width: int) -> LayerInfo:
+    return LayerInfo(name, "conv", "Conv", (width, 3, 3, 3), (3, 8, 8), (width, 8, 8))
+
+
+WHOLE = LARGE_FAST.model_copy(update={"macs": 100})
+CUT_AND_SLOW = SMALL_SLOW.model_copy(update={"macs": 50})
+
+
+def test_a_cut_network_that_is_slower_is_told_about_the_widths_that_make_it_so():
+    before, after = ([convolution("stem", 16), convolution("head", width)] for width in (32, 17))
+    (told,) = explain_slowness(WHOLE, [CUT_AND_SLOW], before, after)
+    assert "1.20 of the baseline's time for 0.50 of its MACs" in told
+    assert "1 of 2 convolutions" in told
+    assert "head: 32 to 17" in told
+    assert "round_to: 8" in told
+
+
+@pytest.mark.parametrize(
+    ("file", "width", "left"),
+    [
+        pytest.param(CUT_AND_SLOW.model_copy(update={"latency_ratio": 0.9}), 32, 17, id="the file is faster"),
+        pytest.param(CUT_AND_SLOW, 32, 16, id="the widths that are left are even"),
+        pytest.param(CUT_AND_SLOW, 20, 17, id="the network's own widths were not"),
+    ],
+)
+def test_nothing_is_said_of_widths_that_cost_nothing(file, width, left):
+    assert explain_slowness(WHOLE, [file], [convolution("a", width)], [convolution("a", left)]) == ()

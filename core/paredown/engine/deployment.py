@@ -14,6 +14,7 @@ from paredown.engine import choosing, native_files, onnx_files
 from paredown.engine.built import Built, Quantized, QuantizedByRuntime
 from paredown.engine.pictures import MOST, take_pictures
 from paredown.engine.tallies import metrics_of
+from paredown.engine.uneven_widths import explain_slowness
 from paredown.engine.workbench import Workbench
 from paredown.results import Candidate, Figures, Pictures
 
@@ -22,7 +23,7 @@ from paredown.results import Candidate, Figures, Pictures
 class Deployment:
     """The figures of the baseline's file, every candidate, the bounds that were missed, and why others stay behind.
 
-    `pictures` are those of the report, where the task draws.
+    `notes` are for the reader; `pictures` are those of the report, where the task draws.
     """
 
     baseline: Figures
@@ -30,6 +31,7 @@ class Deployment:
     candidates: tuple[Candidate, ...]
     missed: tuple[str, ...]
     choice: tuple[str, ...]
+    notes: tuple[str, ...]
     pictures: Pictures | None
 
 
@@ -78,12 +80,14 @@ def deploy(
     chosen = choosing.choose(candidates, prefer, primary)
     images, labels = bench.split("test")
     delivered = built[candidates.index(chosen)].tested.shown
+    whole = as_figures(start)
     return Deployment(
-        baseline=as_figures(start),
+        baseline=whole,
         baseline_file=reference.file,
         candidates=tuple(one.model_copy(update={"delivered": one is chosen}) for one in candidates),
         missed=choosing.missed(chosen, start["validation"], drop, primary),
         choice=choosing.reasons(candidates, chosen, prefer, start["validation"], drop, primary),
+        notes=explain_slowness(whole, candidates, bench.layers(baseline), bench.layers(final)),
         pictures=take_pictures(bench.task, images[:MOST], labels[:MOST], reference.tested.shown, delivered),
     )
 
