@@ -1,7 +1,7 @@
-"""Reading a framework's own file of weights, in a process of its own.
+"""Reading another framework's file of weights, in a process of its own: two frameworks never share one.
 
-Two frameworks never share one, and a file that crashes its reader ends nothing else. A request as JSON on standard
-input, the arrays as safetensors in a file, notes as JSON on the last line of standard output.
+A request as JSON on standard input, the arrays as safetensors in a file, notes as JSON on the last line of standard
+output.
 """
 
 from __future__ import annotations
@@ -15,13 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from paredown import files
 from paredown.contracts import Checkpoint, ModelSource, RunContext
-from paredown.engine.conversing import ending
 from paredown.errors import ParedownError, WeightsError
 
 if TYPE_CHECKING:
     from paredown.engine.workbench import Workbench
-
-_COMMAND = (sys.executable, "-P", "-m", "paredown.engine.weights_process")
 
 _PLAIN = ("name", "num_classes", "in_channels", "input_size", "width", "kind")
 """The fields of a source that say all of a network that is built by name."""
@@ -53,8 +50,8 @@ def read_elsewhere(bench: Workbench, owner: str, source: ModelSource, path: Path
 
 
 def _ask(request: dict[str, Any], path: Path) -> dict[str, Any]:
-    done = subprocess.run(  # noqa: S603 - a module of ours
-        _COMMAND,
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "paredown.engine.weights_process"],
         input=json.dumps(request),
         capture_output=True,
         text=True,
@@ -67,8 +64,7 @@ def _ask(request: dict[str, Any], path: Path) -> dict[str, Any]:
         raise WeightsError(
             "the weights could not be read",
             where=str(path),
-            value=f"the process that reads them ended with {ending(done.returncode)}"
-            + (f": {said[:300]}" if said else ""),
+            value=f"the process that reads them ended with exit code {done.returncode}: {said[:300]}",
             expected="a file that its framework reads",
             remedy="save it as .safetensors in neutral names",
         )
