@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle  # only with the class below, which refuses everything that could run
+import pickle  # only with the class below, which gives it no name but those of our own stand-ins
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,8 @@ import numpy as np
 
 from paredown.contracts import Array
 from paredown.errors import WeightsError
-
-_ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
-
-_ALLOWED = {
-    ("_codecs", "encode"),
-    ("collections", "OrderedDict"),
-    ("numpy", "dtype"),
-    ("numpy", "ndarray"),
-    *((module, "_reconstruct") for module in _ARRAY_MODULES),
-    *((module, "scalar") for module in _ARRAY_MODULES),
-}
-"""What a pickled NumPy array names; rebuilding one runs no code of the file's choice."""
-
+from paredown_paddle.pickle_form import require_plain
+from paredown_paddle.pickled_arrays import NAMES, PickledArray
 
 _OWN_TABLE = "StructuredToParameterName@@"
 """Where paddle.save notes what it calls the arrays inside; it says nothing that the file's names do not."""
@@ -31,9 +20,9 @@ _OWN_TABLE = "StructuredToParameterName@@"
 
 class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
+        if (module, name) not in NAMES:
             raise pickle.UnpicklingError(f"it names {module}.{name}")
-        return super().find_class(module, name)
+        return NAMES[module, name]
 
 
 def read_content(path: Path) -> dict[str, Any]:
@@ -44,6 +33,8 @@ def read_content(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as file:
+            require_plain(file)
+            file.seek(0)
             content = _ArraysOnly(file).load()
         return _unpacked(content) if isinstance(content, dict) else {}
     except Exception as error:  # a damaged or hostile pickle raises whatever its opcodes lead to
@@ -68,7 +59,7 @@ def read_pdparams(path: Path) -> dict[str, Array]:
 def _unpacked(content: Mapping[Any, Any]) -> dict[str, Any]:
     """Arrays in place of the pairs that paddle.save writes (its name, its array); older versions wrote arrays alone.
 
-    Every dictionary is copied once, so that one which holds itself, or nests without end, ends here too.
+    Every dictionary is copied once, so that one which holds itself ends here too.
     """
     copies: dict[int, dict[str, Any]] = {id(content): {}}
     waiting = [content]
@@ -84,8 +75,9 @@ def _unpacked(content: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _entries(source: Mapping[Any, Any], copies: Mapping[int, dict[str, Any]]) -> Iterator[tuple[str, Any]]:
     for name, value in source.items():
-        is_pair = isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], np.ndarray)
-        kept = value[1] if is_pair else value
+        is_pair = isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], PickledArray)
+        found = value[1] if is_pair else value
+        kept = found.values if isinstance(found, PickledArray) else found
         if name == _OWN_TABLE or (isinstance(kept, np.ndarray) and kept.dtype.kind not in "fiub"):
             continue
         yield str(name), copies[id(kept)] if isinstance(kept, dict) else kept

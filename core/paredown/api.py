@@ -12,7 +12,7 @@ from paredown import comparison as comparing
 from paredown.contracts import Model, RunContext
 from paredown.engine import artifact, runner
 from paredown.engine.code import require_code
-from paredown.engine.given import GivenWorkbench, Loader
+from paredown.engine.given import GivenWorkbench, Loader, unused
 from paredown.engine.own_measures import OwnLoss, OwnMetric
 from paredown.engine.preflight import require_able
 from paredown.engine.processes import run_in_process
@@ -61,7 +61,8 @@ def run(
         seed: The spec's first by default.
         out: Where everything is written; `paredown-out/NAME` by default.
         fresh: Forgets what `out` holds instead of going on from there.
-        trust: Modules and packages whose functions the spec may name to build its network.
+        trust: Functions (`module:function`) that the spec may name to build its network, or modules and packages: any
+            of their functions, with any arguments.
 
     Raises:
         ParedownError: The input is wrong, the backend is missing, or it failed.
@@ -105,7 +106,8 @@ def compare(
         out: Where everything is written; `paredown-out/NAME` by default.
         fresh: Forgets what `out` holds instead of going on from there.
         listener: Is told of each run's events.
-        trust: Modules and packages whose functions the spec may name to build its network.
+        trust: Functions (`module:function`) that the spec may name to build its network, or modules and packages: any
+            of their functions, with any arguments.
 
     Raises:
         ParedownError: The input is wrong. A backend that is missing or failed stands in the result's `failures`.
@@ -147,8 +149,9 @@ def compress(
 ) -> Compressed:
     """Compresses a network of the caller's with loaders of the caller's, in the caller's process.
 
-    The spec's `model`, `data`, `baseline` and `backends` are not used, nor is the `batch_size` of training steps: the
-    network is the baseline, its framework is recognised by its class, and batches are the loader's.
+    The spec's `model`, `data`, `baseline`, `backends` and further `seeds` are not used, nor is the `batch_size` of
+    trainings: the network is the baseline, its framework is recognised by its class, and batches are the loader's. A
+    note in the result names what the spec gives of these.
 
     Args:
         model: A `torch.nn.Module` or a `paddle.nn.Layer`; it is not changed.
@@ -193,7 +196,8 @@ def compress(
         "training and gradients use the loss that was given to compress": loss is not None,
         "the metrics are those that were given to compress": metric is not None,
     }
-    notes = tuple(note for note, is_so in said.items() if is_so)
+    left = unused(checked, backend)
+    notes = (*(note for note, is_so in said.items() if is_so), *([left] if left else ()))
     final, result = runner.run_given(bench, directory, notes)
     return Compressed(final, result, directory)
 

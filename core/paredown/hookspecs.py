@@ -227,6 +227,8 @@ def restore(backend: str, model: Model, state: State) -> Model | None:
 def read_weights(backend: str, path: Path, build: Callable[[], Model]) -> Checkpoint | None:
     """Reads a file of weights of the framework's own; asked for the endings that `BackendInfo.reads` names.
 
+    Asked in a process of its own, with the plugins that entry points find, so that a file which crashes it ends no run.
+
     Args:
         backend: The backend that is asked.
         path: The file, which may come from a stranger: nothing in it may run.

@@ -81,8 +81,11 @@ def test_a_run_of_other_code_is_not_gone_on_with(ran):
     assert "another code" in done.stderr
 
 
-def test_a_finished_run_loads_only_with_trust(ran, refused):
+def test_a_finished_run_loads_only_with_trust_and_with_the_code_that_it_was_made_with(ran, refused):
     run = ran.place / "out" / "torch" / "seed-0"
     assert "not trusted" in refused("export", run, "--format", "torch", "--out", ran.place / "exported")
+    done = subprocess.run([sys.executable, "-c", LOAD, str(run)], cwd=ran.place, capture_output=True, text=True)
+    assert "built by another code" in done.stderr
+    (ran.place / "mynets.py").write_text(NETWORKS)
     done = subprocess.run([sys.executable, "-c", LOAD, str(run)], cwd=ran.place, capture_output=True, text=True)
     assert done.stdout == "4\n", done.stderr

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import small_spec
+from helpers import FINETUNE, small_spec
 
 from paredown.algorithms.objects import Objects, pack
 from paredown.contracts import BackendInfo, RunContext
-from paredown.engine.given import GivenWorkbench
+from paredown.engine.given import GivenWorkbench, unused
 from paredown.errors import DataError
 from paredown.manager import Manager
 from paredown.markers import hookimpl
@@ -77,3 +77,13 @@ def test_a_loss_and_a_metric_of_ones_own_read_any(manager):
 
 def test_whole_numbers_may_be_floats(manager):
     assert data(manager, "multi_label_classification", np.ones((2, 3), np.float32)).num_classes == 3
+
+
+def test_what_the_spec_gives_and_compress_does_not_use_is_named(manager):
+    training = FINETUNE | {"train": FINETUNE["train"] | {"batch_size": 7}}
+    spec = load_spec(small_spec(steps=[training], seeds=[3, 4], backends=["toy", "torch"]), manager.registry)
+    note = unused(spec, "toy")
+    assert note is not None
+    assert "model, data, baseline, seeds after the first, backends, steps[0].train.batch_size;" in note
+    needed = {"model": None, "data": None, "baseline": None, "steps": (), "seeds": (3,), "backends": ("toy",)}
+    assert unused(spec.model_copy(update=needed), "toy") is None

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from paredown.contracts import BackendInfo
-from paredown.engine.code import builder_source, code_of_others, require_code
+from paredown.engine.code import builder_source, require_code
+from paredown.engine.code_digests import code_of_others, package_digest
 from paredown.engine.trust import Trust, trusting
 from paredown.errors import ModelError, TrustError
 from paredown.spec.models import BuilderModel
@@ -69,9 +70,21 @@ def test_trust_covers_a_module_and_what_lies_within_it(module, is_covered):
     assert Trust(("a.b",)).covers(module) is is_covered
 
 
-@pytest.mark.parametrize("name", ["networks.py:build", "own networks", "", "a..b", "./networks"])
+def test_trust_in_a_function_lets_a_spec_name_that_one_alone(place):
+    trusted = f"{place.name}:array"
+    assert source(place, "array", trusted).build().shape == (2,)
+    with pytest.raises(TrustError, match=r"any function of `own_\w+` with any arguments") as caught:
+        source(place, "text", trusted)
+    assert f"--trust {place.name}:text" in caught.value.problems[0].remedy
+    with pytest.raises(TrustError):
+        require_code(spec_of(toy=f"{place.name}:text"), ["toy"], trusting([trusted], place.directory))
+
+
+@pytest.mark.parametrize(
+    "name", ["networks.py:build", "networks.py", "a:", "a:b.c", "a/b:c", "own networks", "", "a..b", "./networks"]
+)
 def test_what_is_no_name_of_a_module_cannot_be_trusted(name, tmp_path):
-    with pytest.raises(TrustError, match="no name of a module"):
+    with pytest.raises(TrustError, match="is no name of a module"):
         trusting([name], tmp_path)
 
 
@@ -181,6 +194,54 @@ def test_what_an_installed_module_lacks_is_not_taken_from_beside_the_spec(place,
     assert not place.marker.exists()
 
 
+def test_what_an_installed_module_lacks_is_not_taken_from_beside_the_spec_when_a_module_there_imports_it(
+    place, tmp_path_factory
+):
+    installed = tmp_path_factory.mktemp("installed")
+    text = "try:\n    import NAME_extra\nexcept ImportError:\n    pass\n"
+    (installed / f"{place.name}_lib.py").write_text(text.replace("NAME", place.name))
+    (place.directory / f"{place.name}_extra.py").write_text(NETWORKS)
+    text = "def f():\n    import numpy, NAME_lib\n    return numpy.ones(2)\n"
+    (place.directory / f"{place.name}_own.py").write_text(text.replace("NAME", place.name))
+    sys.path.append(str(installed))
+    model = BuilderModel(builders={"toy": f"{place.name}_own:f"})
+    found = builder_source(model, INFO, trusting([f"{place.name}_own"], place.directory))
+    assert found.build().shape == (2,)
+    assert not place.marker.exists()
+
+
+@pytest.mark.parametrize("when", ["at once", "when it is called"])
+def test_what_a_trusted_module_imports_from_beside_the_spec_needs_trust_too(place, when):
+    own, other = f"{place.name}_own", f"{place.name}_other"
+    (place.directory / f"{other}.py").write_text(NETWORKS)
+    line, late = f"from {other} import array", when == "when it is called"
+    text = f"def f():\n    {line}\n    return array()\n" if late else f"{line}\n\ndef f():\n    return array()\n"
+    (place.directory / f"{own}.py").write_text(text)
+    model = BuilderModel(builders={"toy": f"{own}:f"})
+    with pytest.raises(TrustError, match=f"imports `{other}`") as caught:
+        builder_source(model, INFO, trusting([own], place.directory)).build()
+    assert f"--trust {other}" in caught.value.problems[0].remedy
+    assert not place.marker.exists()
+    assert builder_source(model, INFO, trusting([own, other], place.directory)).build().shape == (2,)
+
+
+def test_of_a_bare_directory_beside_the_spec_only_what_is_trusted_is_found(place):
+    bare = place.directory / f"{place.name}_bare"
+    bare.mkdir()
+    (bare / "own.py").write_text(
+        "import numpy\n\ndef f():\n    return numpy.ones(2)\n\ndef g():\n    from . import other\n"
+    )
+    (bare / "other.py").write_text(NETWORKS)
+    model = BuilderModel(builders={"toy": f"{bare.name}.own:f"})
+    assert builder_source(model, INFO, trusting([f"{bare.name}.own"], place.directory)).build().shape == (2,)
+    model = BuilderModel(builders={"toy": f"{bare.name}.own:g"})
+    with pytest.raises(ModelError, match="cannot import name 'other'"):
+        builder_source(model, INFO, trusting([f"{bare.name}.own"], place.directory)).build()
+    assert not (bare / "imported").exists()
+    with pytest.raises(ModelError, match="returns no network"):
+        builder_source(model, INFO, trusting([bare.name], place.directory)).build()
+
+
 @pytest.mark.parametrize("depth", [1, 2])
 def test_a_package_whose_code_runs_when_a_module_of_it_is_imported_needs_trust_too(place, depth):
     outer, inner = f"{place.name}_a", f"{place.name}_a.b"
@@ -233,9 +294,13 @@ def test_code_that_trains_for_another_backend_is_hashed_without_importing_it(pla
     before = code_of_others(spec, ["toy"], trust)
     assert before.keys() == {"toy"}
     assert code_of_others(spec, ["toy"], trust) == before
-    # What it may import lies beside it.
-    (place.directory / "helpers.py").write_text("WIDTH = 3")
-    assert code_of_others(spec, ["toy"], trust) != before
+    # What it may import needs trust.
+    helpers = f"{place.name}_helpers"
+    (place.directory / f"{helpers}.py").write_text("WIDTH = 3")
+    both = trusting([place.name, helpers], place.directory)
+    before = code_of_others(spec, ["toy"], both)
+    (place.directory / f"{helpers}.py").write_text("WIDTH = 4")
+    assert code_of_others(spec, ["toy"], both) != before
     assert not place.marker.exists()
 
 
@@ -250,3 +315,34 @@ def test_all_modules_of_a_package_that_trains_for_another_backend_are_hashed(pla
     (package / "shared.py").write_text("WIDTH = 3")
     assert code_of_others(spec, ["toy"], trust) != before
     assert not list(package.rglob("imported"))
+
+
+@pytest.mark.parametrize("which", ["its own package", "a trusted module"])
+def test_a_module_that_is_imported_only_when_the_function_is_called_is_part_of_the_code(place, which):
+    package, other = place.directory / f"{place.name}_lib", f"{place.name}_other"
+    package.mkdir()
+    (package / "__init__.py").write_text("import numpy\n\ndef f():\n    from . import late\n    return numpy.ones(2)\n")
+    (package / "late.py").write_text("WIDTH = 3")
+    (place.directory / f"{other}.py").write_text("WIDTH = 3")
+    trust = trusting([package.name, other], place.directory)
+    model = BuilderModel(builders={"toy": f"{package.name}:f"})
+    before = builder_source(model, INFO, trust)
+    assert before.build().shape == (2,)
+    # What the call loaded makes no other code of it.
+    assert builder_source(model, INFO, trust).content == before.content
+    (package / "late.py" if which == "its own package" else place.directory / f"{other}.py").write_text("WIDTH = 4")
+    assert builder_source(model, INFO, trust).content != before.content
+
+
+def test_the_code_of_a_package_is_the_same_for_both_backends_and_wherever_it_lies(place, tmp_path_factory):
+    spec = spec_of(toy=f"{place.name}:array", other=f"{place.name}:same")
+    trust = trusting([place.name], place.directory)
+    found = package_digest(spec, "toy", trust)
+    assert found == package_digest(spec, "other", trust)
+    assert package_digest(spec, "third", trust) is None
+    assert package_digest(spec_of(toy="no_such_module_here:f"), "toy", trust) is None
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / f"{place.name}.py").write_text(NETWORKS)
+    assert package_digest(spec, "toy", trusting([place.name], elsewhere)) == found
+    (elsewhere / f"{place.name}.py").write_text(NETWORKS + "WIDTH = 4")
+    assert package_digest(spec, "toy", trusting([place.name], elsewhere)) != found

@@ -43,6 +43,11 @@ def distilled(*losses, **changes):
     ("changes", "where", "what"),
     [
         (SEGMENTED | {"model": UNET | {"name": "cnn"}}, "model.name", "`cnn` is not for the task `semantic_seg"),
+        (
+            SEGMENTED | {"model": UNET | {"kind": "timm", "name": "resnet10t"}, "backends": ["torch"]},
+            "model.kind",
+            "networks of timm are not for the task `semantic_segmentation`",
+        ),
         ({"model": UNET | {"input_size": [8, 8]}}, "model.name", "`unet` is not for the task `classification`"),
         (
             SEGMENTED | distilled({"kind": "kl"}, teacher={"kind": "zoo", "name": "resnet18", "train": {"epochs": 1}}),

@@ -148,6 +148,8 @@ WRONG = [
     Wrong("weights of another format", "input_size: [8, 8]", "input_size: [8, 8], weights: ¦a.h5", "model.weights", "is no file of weights", "a.h5", ".safetensors", "give the path"),
     Wrong("weights of a builder", "input_size: [8, 8]", "input_size: [8, 8], weights: ¦built", "model.weights", "networks of a user's own code", "built", "`pretrained`", "give the path"),
     Wrong("misspelt pretrained", "input_size: [8, 8]", "input_size: [8, 8], weights: ¦pretraned", "model.weights", "no file of weights", "pretraned", "`pretrained`", "did you mean `pretrained`"),
+    Wrong("lenient about no file", "input_size: [8, 8]", "input_size: [8, 8], strict: ¦false", "model.strict", "no effect without a file", "false", "a file in `weights`", "leave `strict` out"),
+    Wrong("lenient about published weights", "input_size: [8, 8]", "input_size: [8, 8], weights: pretrained, strict: ¦false", "model.strict", "no effect without a file", "false", "a file in `weights`", "leave `strict` out"),
     Wrong("width that nobody plans", "weights: {bits: 8", "weights: {bits: ¦7", "steps[2].weights.bits", "not a value", "7", "`8`", "default, 8"),
     Wrong("loss without taps", "{kind: kl, temperature: 4.0}", "¦{kind: attention}", "steps[1].losses[0].taps", "is missing", "nothing", "a list of at least 1", "add `taps`"),
     Wrong("flow of one tap", "{kind: kl, temperature: 4.0}", "{kind: fsp, taps: ¦[{student: layer1}]}", "steps[1].losses[0].taps", "too few", "layer1", "at least 2", "write a list"),

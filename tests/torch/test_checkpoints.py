@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from paredown import files
 from paredown.contracts import ModelSource, RunContext
+from paredown.engine import given_weights
 from paredown.engine.networks import Recipe, initialised
 from paredown.engine.preflight import problems
 from paredown.engine.workbench import Workbench
@@ -48,6 +51,16 @@ def bench(manager, tmp_path):
 
 
 @pytest.fixture
+def here(monkeypatch):
+    """Files are read in this process: a run starts another for each, which is what takes longest."""
+    monkeypatch.setattr(
+        given_weights,
+        "read_elsewhere",
+        lambda bench, owner, source, path: bench.manager.read_weights(owner, path, lambda: bench.build(source=source)),
+    )
+
+
+@pytest.fixture
 def state(bench):
     """The arrays of another seed: those of a checkpoint."""
     generator = np.random.default_rng(5)
@@ -70,6 +83,7 @@ def wrapped(state):
     return {"state_dict": inner, "epoch": 90, "optimizer": {"state": {0: torch.zeros(3)}}}
 
 
+@pytest.mark.usefixtures("here")
 def test_a_state_dict_is_read_and_the_match_is_told(bench, state, tmp_path):
     torch.save(tensors(state), tmp_path / "plain.pt")
     found, notes = given(bench, "plain.pt")
@@ -77,6 +91,7 @@ def test_a_state_dict_is_read_and_the_match_is_told(bench, state, tmp_path):
     assert notes == (f"weights plain.pt: {len(state)} of the network's {len(state)} arrays matched",)
 
 
+@pytest.mark.usefixtures("here")
 def test_wrappers_and_prefixes_are_handled_and_said(bench, state, tmp_path):
     torch.save(wrapped(state), tmp_path / "checkpoint.pth")
     found, notes = given(bench, "checkpoint.pth")
@@ -85,6 +100,7 @@ def test_wrappers_and_prefixes_are_handled_and_said(bench, state, tmp_path):
     assert "removed the prefix `module.`" in notes[2]
 
 
+@pytest.mark.usefixtures("here")
 def test_names_that_do_not_fit_are_refused_with_the_nearest_unless_the_spec_is_lenient(bench, state, tmp_path):
     first = next(iter(state))
     renamed = {("x" + name if name == first else name): values for name, values in tensors(state).items()}
@@ -99,6 +115,7 @@ def test_names_that_do_not_fit_are_refused_with_the_nearest_unless_the_spec_is_l
     assert f"1 missing in the file: {first}" in notes[0]
 
 
+@pytest.mark.usefixtures("here")
 def test_another_number_of_classes_leaves_the_head_alone(bench, state, tmp_path):
     wider = {
         name: np.concatenate([values, values]) if name.startswith("fc.") else values for name, values in state.items()
@@ -108,6 +125,20 @@ def test_another_number_of_classes_leaves_the_head_alone(bench, state, tmp_path)
     assert "the head (fc.weight, fc.bias) has another number of classes" in notes[0]
     assert not np.array_equal(found["fc.weight"], state["fc.weight"])
     assert initialised(bench, Recipe(bench.source, "wider.pth")).drawn == ("fc.weight", "fc.bias")
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("fcos_mobilenet_v2_small", ["class_logits"]),
+        ("lraspp_mobilenet_v3_small", ["classifier.low_classifier", "classifier.high_classifier"]),
+    ],
+)
+def test_the_head_is_every_layer_whose_outputs_are_the_classes(bench, tmp_path, name, layers):
+    source = ModelSource(name, 20, 1, (32, 32))
+    files.write_state(tmp_path / "other.safetensors", bench.state(bench.build(source=source)))
+    beginning = initialised(bench, Recipe(replace(source, num_classes=11), "other.safetensors"))
+    assert set(beginning.drawn) == {f"{layer}.{array}" for layer in layers for array in ("weight", "bias")}
 
 
 @pytest.mark.parametrize("name", ["bad.pth", "bad.pdparams"])
@@ -123,6 +154,7 @@ def test_a_file_that_would_run_something_is_refused_and_nothing_runs(bench, tmp_
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps({"w": 1})])
+@pytest.mark.usefixtures("here")
 def test_a_damaged_file_is_an_error_of_ours(bench, tmp_path, content):
     (tmp_path / "cut.pth").write_bytes(content)
     with pytest.raises(WeightsError):
@@ -132,6 +164,16 @@ def test_a_damaged_file_is_an_error_of_ours(bench, tmp_path, content):
 def test_a_missing_file_is_an_error_of_ours(bench):
     with pytest.raises(WeightsError, match="missing"):
         given(bench, "nowhere.pth")
+
+
+def test_a_file_that_crashes_its_reader_ends_that_process_alone(bench, tmp_path, monkeypatch):
+    # Python runs this module at its start: the reader dies as by a file.
+    dying = "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n"
+    (tmp_path / "sitecustomize.py").write_text(dying)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    (tmp_path / "crash.pth").write_bytes(b"any")
+    with pytest.raises(WeightsError, match=r"crash\.pth"):
+        given(bench, "crash.pth")
 
 
 def test_paddles_file_is_read_in_a_process_of_paddles_own(bench, state, tmp_path):

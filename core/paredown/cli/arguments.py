@@ -111,8 +111,9 @@ def _add_trust(parser: Parser) -> None:
         "--trust",
         action="append",
         default=[],
-        metavar="MODULE",
-        help="a module or package whose functions the spec may name to build its network; may be given more than once",
+        metavar="NAME",
+        help="a function (module:function) that the spec may name to build its network, or a module or package: any of"
+        " its functions, with any arguments; may be given more than once",
     )
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from paredown import files
 from paredown.contracts import DataSplits, ExportRequest, Model, RunContext
 from paredown.engine import exporting
+from paredown.engine.code_digests import package_digest
 from paredown.engine.given import GivenWorkbench
-from paredown.engine.journal import cuts_of, read_plans
+from paredown.engine.journal import Journal, cuts_of, read_plans
 from paredown.engine.run_files import RESULT, SPEC, WEIGHTS, read_result
 from paredown.engine.students import student_source
 from paredown.engine.trust import Trust, require_trusted
@@ -21,6 +22,7 @@ from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, UnsupportedError
 from paredown.manager import Manager
 from paredown.spec.loader import load_spec
+from paredown.spec.models import Spec
 from paredown.spec.nearest import one_of, suggestion
 
 NEUTRAL_FORMATS = ("onnx",)
@@ -76,7 +78,8 @@ def load(
 
     Raises:
         TrustError: The network is built by code that is not trusted.
-        ArtifactError: A part is missing, or only the caller has the base network.
+        ArtifactError: A part is missing, the code that builds the network has changed since, or only the caller has the
+            base network.
     """
     return _rebuild(manager, directory, backend, base, trust)[1]
 
@@ -184,4 +187,24 @@ def _rebuild(
             " the delivered ONNX file needs no network: export --format onnx",
         )
     source = student_source(spec, len(result.steps))
+    if source is None and base is None:
+        _require_same_code(spec, directory, name, trust)
     return bench, bench.build(plans, files.read_state(directory / WEIGHTS), source)
+
+
+def _require_same_code(spec: Spec, directory: Path, backend: str, trust: Trust) -> None:
+    """Refuses to build a run's network by code that has changed since; another backend's from elsewhere is not known.
+
+    Raises:
+        ArtifactError: The sources of the function's package are not those that the run was made with.
+    """
+    made, now = Journal.key_of(directory).get("package"), package_digest(spec, backend, trust)
+    if made is None or now is None or made["name"] != now["name"] or made == now:
+        return
+    raise ArtifactError(
+        "the network of this run was built by another code",
+        where=str(directory),
+        value=f"`{now['name']}` has changed since the run",
+        expected=f"the sources of `{now['name']}` that the run was made with",
+        remedy="take them back, or run the spec again; the delivered ONNX file needs no code: export --format onnx",
+    )

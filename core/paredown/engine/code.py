@@ -1,12 +1,10 @@
-"""The user's own code that a spec names: found without importing it, imported where trusted, called, and hashed."""
+"""The user's own code that a spec names: found without importing it, imported where trusted, and called."""
 
 from __future__ import annotations
 
 import ast
 import copy
-import hashlib
 import importlib
-import json
 import sys
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
@@ -14,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from paredown.contracts import BackendInfo, Model, ModelSource
+from paredown.engine.code_digests import code_digest
 from paredown.engine.locating import importable, locate
 from paredown.engine.trust import Trust, require_trusted, untrusted
 from paredown.errors import ModelError, ParedownError, Problem, TrustError
 from paredown.spec.models import BuilderModel, Spec
 from paredown.spec.nearest import nearest
 from paredown.spec.trainings import trainers
-
-_INSTALLED = frozenset(("site-packages", "dist-packages"))
-"""Directories of what is installed, which may lie within the spec's directory."""
 
 
 def require_code(spec: Spec, backends: Sequence[str], trust: Trust) -> None:
@@ -69,13 +65,13 @@ def builder_source(model: BuilderModel, info: BackendInfo, trust: Trust) -> Mode
         model.input_size,
         kind="builder",
         build=lambda: _built(where, reference, function, model, info, trust),
-        content=_digest(reference, model, trust),
+        content=code_digest(reference, model, trust),
     )
 
 
 def _function(where: str, reference: str, trust: Trust) -> Callable[..., Any]:
     module_name, _, name = reference.partition(":")
-    if not trust.covers(module_name):
+    if not trust.allows(reference):
         raise untrusted(where, reference, module_name, trust)
     outer = _outer(where, reference, trust)
     if outer is not None:
@@ -83,10 +79,11 @@ def _function(where: str, reference: str, trust: Trust) -> Callable[..., Any]:
     problem = _missing(where, reference, trust)
     if problem is not None:
         raise ModelError.of([problem])
-    with importable(module_name, trust):
+    with importable(trust):
         try:
             module = importlib.import_module(module_name)
         except Exception as error:  # a module runs whatever it holds
+            _require_beside(where, reference, error, trust)
             raise _failed(where, f"the module `{module_name}` cannot be imported", error) from error
     if not hasattr(module, name):
         raise ModelError.of([_no_function(where, reference, dir(module))])
@@ -101,7 +98,7 @@ def _function(where: str, reference: str, trust: Trust) -> Callable[..., Any]:
         )
     # What a trusted module merely imports, such as a function of `os`, is not code that the user has read.
     home = str(getattr(function, "__module__", ""))
-    if not trust.covers(home):
+    if reference not in trust.packages and not trust.covers(home):
         raise untrusted(where, reference, home, trust)
     return function  # type: ignore[no-any-return]  # callable says so
 
@@ -110,12 +107,13 @@ def _built(
     where: str, reference: str, function: Callable[..., Any], model: BuilderModel, info: BackendInfo, trust: Trust
 ) -> Model:
     try:
-        with importable(reference.partition(":")[0], trust):
+        with importable(trust):
             # A copy: a function may give the same object twice, and a run changes what it is given.
             network = copy.deepcopy(function(**model.options))
     except ParedownError:
         raise
     except Exception as error:
+        _require_beside(where, reference, error, trust)
         raise _failed(where, f"`{reference}` failed", error, remedy="mend the function, or `model.options`") from error
     module, base = info.base_class
     kind = getattr(sys.modules.get(module), base, None)
@@ -128,6 +126,21 @@ def _built(
             remedy="return the network itself, built and not called",
         )
     return network
+
+
+def _require_beside(where: str, reference: str, error: Exception, trust: Trust) -> None:
+    """Raises `TrustError` where code beside the spec found no module since the one that lies there is not trusted."""
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    is_beside = locate(reference.partition(":")[0], trust).beside
+    if name is None or not is_beside or trust.loads(name) or not locate(name, trust).beside:
+        return
+    raise TrustError(
+        f"the code of `{reference}` imports `{name}`, which lies beside the spec and is not trusted",
+        where=where,
+        value=f"module `{name}`; trusted: {', '.join(trust.packages)}",
+        expected="a module that you trust, or one that is installed",
+        remedy=f'read that code; then add `--trust {name}`, in Python `trust=["{name}"]`',
+    ) from error
 
 
 def _missing(where: str, reference: str, trust: Trust) -> Problem | None:
@@ -199,53 +212,6 @@ def _names(module: ModuleSpec) -> set[str] | None:
         elif not isinstance(node, ast.Expr):
             return None
     return None if "*" in names or "__getattr__" in names else names
-
-
-def _digest(reference: str, model: BuilderModel, trust: Trust) -> str:
-    """SHA-256 of the function's name and options, and of the sources of the loaded modules that are the user's.
-
-    These are the trusted ones, those of the function's own package, and those that lie in the spec's directory.
-    """
-    content = hashlib.sha256(json.dumps([reference, model.options], sort_keys=True).encode())
-    package = reference.partition(":")[0].partition(".")[0]
-    root = trust.directory.resolve() if trust.directory is not None else None
-    for name, module in sorted(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or not file.endswith(".py"):
-            continue
-        path = Path(file)
-        beside = root is not None and root in path.parents and not _INSTALLED.intersection(path.parts)
-        if trust.covers(name) or name.partition(".")[0] == package or (beside and not name.startswith("paredown")):
-            content.update(name.encode())
-            content.update(path.read_bytes() if path.is_file() else b"")
-    return content.hexdigest()
-
-
-def code_of_others(spec: Spec, backends: Sequence[str], trust: Trust) -> dict[str, str]:
-    """SHA-256 of the sources from which other backends, which train for this one, build the spec's network.
-
-    Nothing is imported: two frameworks in one process hurt each other. Read are all modules of the function's package,
-    or, where its module lies in none, of that module's directory.
-    """
-    if not isinstance(spec.model, BuilderModel):
-        return {}
-    references = spec.model.references()
-    return {name: _digest_of_files(references[name], trust) for name in sorted(backends) if name in references}
-
-
-def _digest_of_files(reference: str, trust: Trust) -> str:
-    module = reference.partition(":")[0]
-    content = hashlib.sha256(reference.encode())
-    found = locate(module, trust).module
-    if found is None or found.origin is None:
-        return content.hexdigest()
-    path = Path(found.origin)
-    inner = module.count(".") + (path.name == "__init__.py")
-    sources = path.parents[inner - 1].rglob("*.py") if inner else path.parent.glob("*.py")
-    for source in sorted(sources):
-        content.update(source.name.encode())
-        content.update(source.read_bytes())
-    return content.hexdigest()
 
 
 def _failed(where: str, what: str, error: Exception, remedy: str = "mend the module") -> ModelError:

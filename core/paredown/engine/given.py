@@ -200,6 +200,20 @@ def require_own_augmentation(spec: Spec) -> None:
             )
 
 
+def unused(spec: Spec, backend: str) -> str | None:
+    """A note that names what a spec gives, other than the default, and `paredown.compress` does not use."""
+    given = [name for name in ("model", "data", "baseline") if getattr(spec, name) is not None]
+    given += ["seeds after the first"] if len(spec.seeds) > 1 else []
+    given += ["backends"] if spec.backends not in ((backend,), Spec.model_fields["backends"].default) else []
+    for path, training in trainings(spec):
+        default = type(training).model_fields["batch_size"].default
+        if path[0] == "steps" and training.batch_size != default:
+            given.append(format_path((*path, "batch_size")))
+    if not given:
+        return None
+    return f"given in the spec and not used: {', '.join(given)}; the network, the data and the batches are the caller's"
+
+
 def _length(loader: Any) -> int:
     try:
         return len(loader)

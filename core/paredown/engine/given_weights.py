@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from paredown import files
@@ -34,7 +35,8 @@ def given_weights(
     # Counters of batches are in no neutral state.
     arrays = {name: values for name, values in found.arrays.items() if not name.endswith("num_batches_tracked")}
     arrays, prefixes = without_prefix(arrays, drawn.keys())
-    fitted = fit(arrays, drawn, head(list(drawn)))
+    has_other = any(name in arrays and arrays[name].shape != values.shape for name, values in drawn.items())
+    fitted = fit(arrays, drawn, head(bench, source, drawn) if has_other else ())
     if not fitted.matched or (strict and not fitted.is_whole):
         raise WeightsError(
             "the weights do not fit the network",
@@ -50,10 +52,15 @@ def given_weights(
     return state, tuple(name for name in drawn if name not in use), notes
 
 
-def head(names: list[str]) -> set[str]:
-    """The arrays of the last layer with weights."""
-    layer = names[-1].rpartition(".")[0]
-    return {name for name in names if name.rpartition(".")[0] == layer}
+def head(bench: Workbench, source: ModelSource, state: Mapping[str, Array]) -> set[str]:
+    """The arrays whose shape depends on the number of classes: a detector's head has others, and some have several.
+
+    Of a network that a user's function builds, which is not told this number, those that have as many outputs.
+    """
+    if source.build is not None:
+        return {name for name, values in state.items() if values.shape[:1] == (source.num_classes,)}
+    other = bench.state(bench.build(source=replace(source, num_classes=source.num_classes + 1)))
+    return {name for name, values in state.items() if other[name].shape != values.shape}
 
 
 def _read(bench: Workbench, source: ModelSource, path: Path) -> Checkpoint:
@@ -67,7 +74,4 @@ def _read(bench: Workbench, source: ModelSource, path: Path) -> Checkpoint:
     suffix = path.suffix.lower()
     if suffix == NEUTRAL:
         return Checkpoint(files.read_state(path))
-    owner = bench.manager.reader_of(suffix)
-    if owner == bench.backend:
-        return bench.manager.read_weights(owner, path, lambda: bench.build(source=source))
-    return read_elsewhere(bench, owner, source, path)
+    return read_elsewhere(bench, bench.manager.reader_of(suffix), source, path)

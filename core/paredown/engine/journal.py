@@ -68,14 +68,19 @@ class Journal:
         Raises:
             ArtifactError: When there is one.
         """
-        path = directory / _FILE
-        if path.exists() and "given" not in files.read_json(path).get("key", {}):
+        if (directory / _FILE).exists() and "given" not in Journal.key_of(directory):
             raise ArtifactError(
                 "this place holds the run of a spec",
                 where=str(directory),
                 expected="an empty place, or an earlier one of paredown.compress",
                 remedy="choose another `out`",
             )
+
+    @staticmethod
+    def key_of(directory: Path) -> dict[str, Any]:
+        """What the run of a directory depends on; empty where it has no journal."""
+        path = directory / _FILE
+        return dict(files.read_json(path).get("key", {})) if path.exists() else {}
 
     @property
     def baseline(self) -> str | None:

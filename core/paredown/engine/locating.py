@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
 
 from paredown.engine.trust import Trust
 
@@ -32,45 +34,81 @@ def locate(module: str, trust: Trust) -> Location:
     The spec's directory comes after all that Python finds by itself, editable installs among it.
     """
     importlib.invalidate_caches()
-    first = module.partition(".")[0]
-    installed = _within(module, _find(first))
+    installed = _installed(module)
     if installed.is_code or trust.directory is None:
         return installed
-    beside = _within(module, PathFinder.find_spec(first, [*sys.path, str(trust.directory)]))
+    beside = _with_directory(module, trust.directory)
     return replace(beside, beside=True) if beside.is_code else installed
 
 
 @contextlib.contextmanager
-def importable(module: str, trust: Trust) -> Iterator[None]:
-    """Lets a module be imported, from the spec's directory where only that has it, and leaves no bytecode.
+def importable(trust: Trust) -> Iterator[None]:
+    """Lets trusted modules be imported from the spec's directory where only that has them, and leaves no bytecode.
 
-    For one that is installed the directory stays out: what such a module tries to import and lacks (`try: import
-    accimage`) would be taken from a stranger's files.
+    The directory stays out of Python's path: what any module tries to import and lacks (`try: import accimage`) would
+    be taken from a stranger's files.
     """
-    directory = str(trust.directory)
-    added = locate(module, trust).beside and directory not in sys.path
+    finder = _BesideSpec(trust)
     written = sys.dont_write_bytecode
-    if added:
-        sys.path.append(directory)
+    sys.meta_path.insert(0, finder)
     sys.dont_write_bytecode = True
     try:
         yield
     finally:
         sys.dont_write_bytecode = written
-        if added:
-            sys.path.remove(directory)
+        sys.meta_path.remove(finder)
 
 
-def _find(name: str) -> ModuleSpec | None:
-    """A module or package at the top as Python's finders find it.
+class _BesideSpec:
+    """Finds trusted modules that lie beside a spec and nowhere else, and the bare directories around them."""
+
+    def __init__(self, trust: Trust) -> None:
+        self._trust = trust
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - places are worked out here, for bare directories too
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        """The module, or None for the finders behind this one."""
+        is_trusted = self._trust.loads(fullname)
+        is_around = any(package.startswith(f"{fullname}.") for package in self._trust.modules)
+        directory = self._trust.directory
+        if directory is None or not (is_trusted or is_around):
+            return None
+        installed, beside = _installed(fullname), _with_directory(fullname, directory)
+        if installed.is_code or beside.module is None or (beside.is_code and not is_trusted):
+            return None
+        if beside.is_code:
+            around = beside.packages.get(fullname.rpartition(".")[0])
+            places = _places(around) if around is not None else [*sys.path, str(directory)]
+            return PathFinder.find_spec(fullname, places)
+        bare = ModuleSpec(fullname, None, is_package=True)
+        # Of a directory that is only around a trusted module nothing else is to be found.
+        bare.submodule_search_locations = _places(beside.module if is_trusted else installed.module)
+        return bare
+
+
+def _places(package: ModuleSpec | None) -> list[str]:
+    return [] if package is None else list(package.submodule_search_locations or ())
+
+
+def _installed(module: str) -> Location:
+    """A module as Python's finders find it.
 
     `importlib.util.find_spec` would look at loaded modules first, which may have come from the spec's directory.
     """
-    for finder in sys.meta_path:
-        found = finder.find_spec(name, None)
-        if found is not None:
-            return found
-    return None
+    first = module.partition(".")[0]
+    finders = (finder for finder in sys.meta_path if not isinstance(finder, _BesideSpec))
+    found = (finder.find_spec(first, None) for finder in finders)
+    return _within(module, next((one for one in found if one is not None), None))
+
+
+def _with_directory(module: str, directory: Path) -> Location:
+    """A module as it is found on Python's path with the spec's directory at its end."""
+    first = module.partition(".")[0]
+    return _within(module, PathFinder.find_spec(first, [*sys.path, str(directory)]))
 
 
 def _within(module: str, top: ModuleSpec | None) -> Location:

@@ -147,7 +147,7 @@ def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> _Start:
     if recipe.weights == "pretrained":
         source = replace(recipe.source, pretrained=True)
         published = bench.manager.load_model(bench.backend, source, bench.context)
-        return _with_own_ends(recipe.source, bench.state(published), drawn)
+        return _with_own_ends(bench, recipe.source, bench.state(published), drawn)
     if recipe.weights is None:
         return drawn, tuple(drawn), ()
     if recipe.weights == BUILT:
@@ -156,10 +156,10 @@ def _initial_state(bench: Workbench, model: Model, recipe: Recipe) -> _Start:
     return given_weights(bench, recipe.source, path, drawn, strict=recipe.strict)
 
 
-def _with_own_ends(source: ModelSource, published: State, drawn: dict[str, Array]) -> _Start:
+def _with_own_ends(bench: Workbench, source: ModelSource, published: State, drawn: dict[str, Array]) -> _Start:
     """Published weights; a head or a first convolution of another size is drawn from the seed, as everywhere."""
     names = list(published)
-    anew = head(names) if source.num_classes != PRETRAINED_CLASSES else set()
+    anew = head(bench, source, drawn) if source.num_classes != PRETRAINED_CLASSES else set()
     if source.in_channels != PRETRAINED_CHANNELS:
         anew = anew | {names[0]}
     notes = (f"{', '.join(sorted(anew))}: of another size than published, initialised anew",) if anew else ()

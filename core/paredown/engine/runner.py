@@ -13,7 +13,7 @@ from paredown.contracts import Model, RunContext
 from paredown.engine import exporting, provenance
 from paredown.engine.baseline import prepare_baseline
 from paredown.engine.built import Quantized, QuantizedByRuntime
-from paredown.engine.code import code_of_others
+from paredown.engine.code_digests import code_of_others, package_digest
 from paredown.engine.deployment import Deployment, as_figures, deploy
 from paredown.engine.given import GivenWorkbench, require_own_augmentation
 from paredown.engine.given_files import given_files
@@ -90,6 +90,9 @@ def run_one(
         "weights": given_files(spec, base_dir),
         "code": bench.source.content or None,
     }
+    package = package_digest(spec, backend, trust)
+    if package is not None:
+        key["package"] = package
     if others:
         key["code of trainers"] = code_of_others(spec, others, trust)
     journal = Journal.open(directory, key)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paredown.algorithms.outputs import shapes
+from paredown.algorithms.outputs import first, shapes
 from paredown.contracts import BackendInfo, ModelSource, Outputs
 from paredown.engine.code import builder_source
 from paredown.engine.trust import Trust
@@ -65,11 +65,14 @@ def require_running(bench: Workbench) -> None:
 
 
 def _require_shape(bench: Workbench, found: Outputs) -> None:
-    """Refuses outputs that the task cannot read; of a task that reads neither classes nor pixels nothing is known."""
+    """Refuses outputs that the task cannot read."""
     classes = bench.source.num_classes
     reads = bench.manager.registry.components["task", bench.spec.task.kind].outputs
     expected = {"classes": (2, classes), "pixels": (2, classes, *bench.source.input_size)}.get(reads)
-    if expected is None or shapes(found) == (expected,):
+    if expected is None:
+        _require_readable(bench, found)
+        return
+    if shapes(found) == (expected,):
         return
     if not isinstance(found, tuple) and found.shape == (2, *found.shape[1:2], *expected[2:]):
         raise ModelError(
@@ -87,3 +90,18 @@ def _require_shape(bench: Workbench, found: Outputs) -> None:
         expected=f"one output {expected}: {axes}",
         remedy="return this one tensor from the network, or choose the task that its outputs are for",
     )
+
+
+def _require_readable(bench: Workbench, found: Outputs) -> None:
+    """Lets a task that reads neither classes nor pixels read the outputs: it says what is wrong with them."""
+    bench.task.agreement(found, found)
+    reads = bench.manager.registry.components["task", bench.spec.task.kind].outputs
+    logits, classes = first(found), bench.source.num_classes
+    if reads in ("boxes", "masks") and logits.shape[1] < classes:
+        raise ModelError(
+            "the network has fewer classes than the spec says",
+            where="model.num_classes",
+            value=f"{logits.shape[1]}, from `{bench.source.name}`",
+            expected=str(classes),
+            remedy=f"write `num_classes: {logits.shape[1]}`, or let the code build {classes}",
+        )

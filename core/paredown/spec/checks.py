@@ -17,7 +17,7 @@ from paredown.spec.task_checks import check_task
 from paredown.spec.trainer_checks import check_trainers
 from paredown.spec.trainings import trainings
 from paredown.spec.vocabulary import Vocabulary
-from paredown.spec.weights_checks import check_weights
+from paredown.spec.weights_checks import check_strict, check_weights
 
 
 def check(spec: Spec, document: Document, vocabulary: Vocabulary) -> list[Problem]:
@@ -40,6 +40,7 @@ def _weights(spec: Spec, document: Document) -> Iterator[Problem]:
     if spec.model is not None:
         words = ("pretrained",) if isinstance(spec.model, ZooModel) else (BUILT,)
         yield from check_weights(spec.model.weights, ("model", "weights"), document, words)
+        yield from check_strict(spec.model, ("model",), document, words)
 
 
 def _baseline(spec: Spec, document: Document) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from paredown.spec.nearest import listed
 from paredown.spec.schema import get_part
 from paredown.spec.teachers import BaselineTeacher, EnsembleTeacher, OnnxTeacher, ZooTeacher
 from paredown.spec.vocabulary import Vocabulary
-from paredown.spec.weights_checks import check_weights
+from paredown.spec.weights_checks import check_strict, check_weights
 
 _AVERAGE = DistillStep.model_fields["average"].default
 
@@ -131,6 +131,7 @@ def _student(spec: Spec, step: DistillStep, index: int, document: Document) -> I
         )
         return
     yield from check_weights(step.student.weights, (*path, "weights"), document)
+    yield from check_strict(step.student, path, document)
     yield from _same_task(spec.model, step.student, path, document)
 
 

@@ -9,7 +9,7 @@ from paredown.spec.base import ComponentConfig
 from paredown.spec.document import DataPath, Document
 from paredown.spec.installed_checks import named_networks
 from paredown.spec.losses import HARD_LABEL
-from paredown.spec.models import DistillStep, Spec
+from paredown.spec.models import DistillStep, Spec, TimmModel
 from paredown.spec.nearest import listed
 from paredown.spec.vocabulary import KnownComponent, Vocabulary
 
@@ -22,6 +22,14 @@ def check_task(spec: Spec, document: Document, vocabulary: Vocabulary) -> Iterat
     if task is None:
         return
     yield from _networks(spec, task, document, vocabulary)
+    if isinstance(spec.model, TimmModel) and task.outputs != _CLASSES:
+        yield document.problem(
+            ("model", "kind"),
+            f"networks of timm are not for the task `{spec.task.kind}`",
+            value=spec.model.name,
+            expected=f"a network that returns {task.outputs}, not {_CLASSES}",
+            remedy="choose a network of the zoo, or one that a function builds (`kind: builder`)",
+        )
     for index, step in enumerate(spec.steps):
         if isinstance(step, DistillStep):
             for place, loss in enumerate(step.losses):

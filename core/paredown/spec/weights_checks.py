@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from paredown.errors import Problem
 from paredown.spec.document import DataPath, Document
+from paredown.spec.models import NetworkConfig
 from paredown.spec.nearest import nearest, one_of
 
 NEUTRAL = ".safetensors"
@@ -31,4 +32,19 @@ def check_weights(
         value=weights,
         expected=f"{one_of(words, 'word')}, or the path of a file: {', '.join((NEUTRAL, *FOREIGN))}",
         remedy=f"did you mean `{near}`?" if near else "give the path of a file of weights",
+    )
+
+
+def check_strict(
+    network: NetworkConfig, path: DataPath, document: Document, words: Sequence[str] = ("pretrained",)
+) -> Iterator[Problem]:
+    """A problem where `strict: false` stands beside no file of weights, which alone may fit in part."""
+    if network.strict or (network.weights is not None and network.weights not in words):
+        return
+    yield document.problem(
+        (*path, "strict"),
+        "`strict: false` has no effect without a file of weights",
+        value=False,
+        expected=f"a file in `weights`: {', '.join((NEUTRAL, *FOREIGN))}",
+        remedy="leave `strict` out, or give the path of a file of weights",
     )
