@@ -9,8 +9,8 @@ import pytest
 from agreement.networks import FRAMEWORKS, at_widths
 from backend_processes import ask_all
 
-from paredown.files import read_json
 from paredown.engine.journal import read_plan
+from paredown.files import read_json
 from paredown.plan import PrunePlan
 from paredown.twins import TORCH_ONLY, TORCH_PIXELS, UNIFORM, WIDTHS
 
