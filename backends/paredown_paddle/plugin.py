@@ -24,12 +24,14 @@ from paredown.contracts import (
 )
 from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
-from paredown.twins import DETECTORS, MASK_DETECTORS, OWN, PIXELS, SHARED, WIDTHS, outputs_of
+from paredown.twins import DETECTORS, MASK_DETECTORS, OWN, PIXELS, SHARED, outputs_of, widths_of
 
 if TYPE_CHECKING:
     from paredown.contracts import FloatArray, Outputs
 
 NAME = "paddle"
+
+NETWORKS = (*OWN, *SHARED, *PIXELS, *DETECTORS, *MASK_DETECTORS)
 
 LOSSES = (
     "hard_label",
@@ -60,13 +62,13 @@ def register_backend() -> BackendInfo:
         title="PaddlePaddle",
         distributions=("paddlepaddle", "paddleslim", "paddle2onnx"),
         install='pip install "paredown[paddle]"',
-        models=(*OWN, *SHARED, *PIXELS, *DETECTORS, *MASK_DETECTORS),
+        models=NETWORKS,
         base_class=("paddle.nn", "Layer"),
         formats=("paddle", "paddle_old_ir"),
         amp=("gpu",),
-        widths=WIDTHS,
+        widths=widths_of(NETWORKS),
         reads=(".pdparams",),
-        outputs=outputs_of((*PIXELS, *DETECTORS, *MASK_DETECTORS)),
+        outputs=outputs_of(NETWORKS),
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from paredown.contracts import ModelSource
 from paredown.errors import ModelError
-from paredown.twins import DETECTORS, MASK_DETECTORS, OWN, PIXELS, SHARED, require_width
+from paredown.twins import DETECTORS, MASK_DETECTORS, NAMED_BY_WIDTH, OWN, PIXELS, SHARED, UNIFORM, require_width
+from paredown_paddle import uniform_width
 from paredown_paddle.detectors import FcosMobileNetV2Small
 from paredown_paddle.framework import paddle
 from paredown_paddle.instances import FcosMaskMobileNetV2Small
@@ -72,15 +73,10 @@ def first_convolution(model: Any) -> Any:
 
 def _vision(source: ModelSource) -> Any:
     name = source.name
-    options: dict[str, Any] = {"num_classes": source.num_classes}
-    if source.width != 1:
-        options["scale"] = source.width
     if name == "lraspp_mobilenet_v3_small":
-        model = LrasppSmall(source.num_classes)
-    elif name == "vgg11_bn":
-        model = paddle.vision.models.vgg11(batch_norm=True, **options)
+        model = LrasppSmall(source.num_classes, source.width)
     else:
-        model = getattr(paddle.vision.models, name)(**options)
+        model = _at_width(name, source.width, num_classes=source.num_classes)
     if source.in_channels != 3:
         old = first_convolution(model)
         settings = (old._out_channels, old._kernel_size, old._stride, old._padding, old._dilation)
@@ -88,6 +84,18 @@ def _vision(source: ModelSource) -> Any:
         new = paddle.nn.Conv2D(source.in_channels, *settings, bias_attr=bias)
         replace_layer(model, old, new)
     return model
+
+
+def _at_width(name: str, width: float, **options: Any) -> Any:
+    if name == "vgg11_bn":
+        name, options = "vgg11", options | {"batch_norm": True}
+    if name in UNIFORM:
+        return uniform_width.build(lambda: getattr(paddle.vision.models, name)(**options), width)
+    if width != 1 and name in NAMED_BY_WIDTH:
+        name = NAMED_BY_WIDTH[name][width]
+    elif width != 1:
+        options["scale"] = width
+    return getattr(paddle.vision.models, name)(**options)
 
 
 def _neutral_layers(name: str, model: Any) -> dict[str, str]:

@@ -24,7 +24,7 @@ from paredown.contracts import (
 )
 from paredown.markers import hookimpl
 from paredown.plan import DistillPlan, MaskPlan, PrunePlan, QuantPlan
-from paredown.twins import WIDTHS, outputs_of
+from paredown.twins import outputs_of, widths_of
 from paredown_torch.zoo import NAMES
 from paredown_torch.zoo.refused import REFUSED
 
@@ -66,7 +66,7 @@ def register_backend() -> BackendInfo:
         base_class=("torch.nn", "Module"),
         formats=("torch",),
         amp=("cpu", "gpu"),
-        widths=WIDTHS,
+        widths=widths_of(NAMES),
         reads=(".pth", ".pt"),
         libraries={"timm": ("timm",)},
         outputs=outputs_of(NAMES),

@@ -17,6 +17,7 @@ from paredown.spec.base import Frozen
 from paredown.spec.models import Spec
 from paredown.spec.nearest import listed, suggestion
 from paredown.spec.rebuild import Rebuilder, find_slots
+from paredown.spec.widths import Widths
 
 STEP = "step"
 
@@ -123,8 +124,8 @@ class Registry:
         """Every backend with the kinds of `model` that it builds besides those of the zoo and of a user's code."""
         return {name: tuple(info.libraries) for name, info in self.backends.items()}
 
-    def backend_widths(self) -> Mapping[str, Mapping[str, float]]:
-        """Every backend with the networks that it builds at other widths than 1, and the smallest that each takes."""
+    def backend_widths(self) -> Mapping[str, Mapping[str, Widths]]:
+        """Every backend with the networks that it builds at other widths than 1, and those that each takes."""
         return {name: info.widths for name, info in self.backends.items()}
 
     def backend_outputs(self) -> Mapping[str, Mapping[str, str]]:

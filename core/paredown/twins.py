@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from paredown.errors import ModelError
-from paredown.spec.widths import misfit
+from paredown.spec.widths import Widths, misfit
 
 OWN = ("resnet20", "cnn", "mobilenet_v2_small")
 """Networks of our own, with the same layer names on every backend."""
@@ -71,24 +71,47 @@ INITIAL_DEVIATIONS: Mapping[str, Mapping[str, float]] = {
 """Standard deviations of convolutions that He's rule would start too large, by network: the first answers of the heads
 are their biases then, and none of the losses outweighs the others (Lin et al., 2017, section 4.1)."""
 
+UNIFORM = (
+    "resnet18",
+    "resnet50",
+    "wide_resnet50_2",
+    "resnext50_32x4d",
+    "vgg11",
+    "vgg11_bn",
+    "densenet121",
+    "squeezenet1_1",
+    "fcn_resnet50",
+    "deeplabv3_resnet50",
+)
+"""Networks whose libraries fix their channels: built whole, then every count of channels is multiplied by the width."""
+
+NAMED_BY_WIDTH = {"shufflenet_v2_x1_0": {0.5: "shufflenet_v2_x0_5", 1.5: "shufflenet_v2_x1_5"}}
+"""Networks whose other widths both frameworks hold under names of their own; those of 2 differ from each other."""
+
 WIDTHS = {
-    "resnet20": 0.0,
-    "cnn": 0.0,
-    "mobilenet_v2_small": 0.0,
-    "fcos_mobilenet_v2_small": 0.0,
-    "fcos_mask_mobilenet_v2_small": 0.0,
-    "unet": 0.0,
-    "mobilenet_v1": 0.03125,
-    "mobilenet_v2": 0.0,
-    "mobilenet_v3_small": 0.15,
-    "mobilenet_v3_large": 0.15,
+    **dict.fromkeys((*OWN, *DETECTORS, *MASK_DETECTORS, "unet"), Widths()),
+    **dict.fromkeys(UNIFORM, Widths(parts=8)),
+    **dict.fromkeys(("mobilenet_v2", "mnasnet1_0", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny"), Widths()),
+    **dict.fromkeys(("mobilenet_v3_small", "mobilenet_v3_large"), Widths(least=0.15)),
+    **dict.fromkeys(("lraspp_mobilenet_v3_small", "lraspp_mobilenet_v3_large"), Widths(least=0.15)),
+    "mobilenet_v1": Widths(least=0.03125),
+    "shufflenet_v2_x1_0": Widths(most=1.5, parts=2),
+    "vit_b_16": Widths(parts=4),
 }
-"""Networks that both backends build at other widths than 1, with the smallest: below it a layer of `mobilenet_v1` has
-no channels left, and blocks of `mobilenet_v3` widen nothing and lose their first convolution."""
+"""Networks that are built at other widths than 1, with those that each takes.
+
+Below its least width a layer of `mobilenet_v1` has no channels left, and blocks of `mobilenet_v3` widen nothing and
+lose their first convolution. The channel counts of those that are `UNIFORM` are multiples of 8 or more eighths.
+Those of `vit_b_16` are three of its heads each, and 64 channels for each head."""
 
 
 UNET_CHANNELS = (16, 32, 64, 128)
 """The channels of `unet` at each size of its maps, at width 1."""
+
+
+def widths_of(names: tuple[str, ...]) -> dict[str, Widths]:
+    """The widths that those of the networks take which take others than 1, as a backend announces it."""
+    return {name: WIDTHS[name] for name in names if name in WIDTHS}
 
 
 def outputs_of(names: tuple[str, ...]) -> dict[str, str]:

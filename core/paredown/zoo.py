@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import reduce
 from importlib import resources
 from typing import Any
 
 from paredown.manager import Manager
+from paredown.spec.widths import Widths
 
 
 @dataclass(frozen=True, slots=True)
 class ZooNetwork:
     """One network. `params` and `macs` are for one image of `input` (channels, height, width) and for `classes`.
 
-    They are None for a network of another package, which nobody has counted. `least_width` is the smallest width that
-    every backend which builds it takes; None where there is one width only.
+    They are None for a network of another package, which nobody has counted. `widths` are those that every backend
+    which builds it takes; None where there is one width only.
     """
 
     name: str
@@ -26,7 +28,7 @@ class ZooNetwork:
     classes: int | None = None
     params: int | None = None
     macs: int | None = None
-    least_width: float | None = None
+    widths: Widths | None = None
 
     @property
     def is_twin(self) -> bool:
@@ -57,7 +59,7 @@ def networks(manager: Manager) -> tuple[ZooNetwork, ...]:
                 classes=told.get("classes"),
                 params=told.get("params"),
                 macs=told.get("macs"),
-                least_width=max(known) if len(known) == len(widths) else None,
+                widths=reduce(Widths.common, known) if len(known) == len(widths) else None,
             )
         )
     return tuple(found)

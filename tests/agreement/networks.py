@@ -19,6 +19,7 @@ from paredown.contracts import (
     RunContext,
     Split,
     State,
+    Widths,
 )
 from paredown.engine.workbench import Workbench
 from paredown.manager import Manager
@@ -47,12 +48,18 @@ AT_224 = ("resnet18", "mobilenet_v2", "mobilenet_v3_small", "vgg11_bn")
 """Those whose files are compared at 224 pixels, by `make agreement`."""
 
 HALF = 0.5
-"""The width at which networks answer to images."""
 
 
-def at_widths(smallest: float) -> tuple[float, ...]:
-    """The widths at which a network that takes one is compared: its smallest among them, where it has one."""
-    return (*((smallest,) if smallest else ()), 0.35, HALF, 0.75, 1.4)
+def at_widths(widths: Widths) -> tuple[float, ...]:
+    """The widths at which a network is compared: its smallest and its greatest among them, where it has them."""
+    if widths.parts:
+        return tuple(dict.fromkeys((1 / widths.parts, HALF, widths.most or HALF)))
+    return (*((widths.least,) if widths.least else ()), 0.35, HALF, 0.75, 1.4)
+
+
+def answering_width(widths: Widths) -> float:
+    """The width at which a network answers to images; small where width 1 is a large network."""
+    return 1 / widths.parts if widths.parts else HALF
 
 
 EXACT = {

@@ -9,10 +9,13 @@ import pytest
 from agreement.networks import FRAMEWORKS, at_widths
 from backend_processes import ask_all
 
+from paredown.engine.journal import read_plan
 from paredown.files import read_json
-from paredown.twins import WIDTHS
+from paredown.plan import PrunePlan
+from paredown.twins import TORCH_ONLY, TORCH_PIXELS, UNIFORM, WIDTHS
 
-CASES = [f"{network}@{width}" for network, smallest in WIDTHS.items() for width in at_widths(smallest)]
+TWINS = [network for network in WIDTHS if network not in (*TORCH_ONLY, *TORCH_PIXELS)]
+CASES = [f"{network}@{width}" for network in TWINS for width in at_widths(WIDTHS[network])]
 TOLERANCE = 1e-4
 """Of the greatest output."""
 
@@ -28,6 +31,8 @@ CHANNELS = {
     "mobilenet_v2_small@0.5": [8, 4, 8, 8, 8, 8, 8, 16, 16, 16, 24, 24, 40, 160],
     "mobilenet_v3_small@0.75": [16, 16, *[24] * 2, *[32] * 3, *[40] * 2, *[72] * 3, 432],
     "mobilenet_v3_large@0.5": [8, 8, *[16] * 2, *[24] * 3, *[40] * 4, *[56] * 2, *[80] * 3, 480],
+    "resnet18@0.5": [32, *[32] * 2, *[64] * 2, *[128] * 2, *[256] * 2],
+    "vgg11@0.125": [8, 16, *[32] * 2, *[64] * 4],
 }
 """By hand: what the stem, every block and the last convolution give."""
 
@@ -60,7 +65,30 @@ def test_channels_are_those_of_the_rule(facts, case):
     assert list(last.values()) == CHANNELS[case]
 
 
-@pytest.mark.parametrize("network", WIDTHS)
+def test_convolutions_in_groups_keep_the_channels_of_each_group(facts):
+    layers = facts["torch"]["resnext50_32x4d@0.125"]["layers"]
+    grouped = [(shape[0], shape[1], groups) for _, kind, shape, _, _, groups, *_ in layers if groups > 1]
+    assert grouped == [*[(16, 4, 4)] * 3, *[(32, 8, 4)] * 4, *[(64, 16, 4)] * 6, *[(128, 32, 4)] * 3]
+
+
+@pytest.mark.parametrize("network", TWINS)
 def test_equal_weights_give_equal_answers(built, network):
     torch, paddle = (np.load(built[backend] / f"{network}.npy") for backend in FRAMEWORKS)
     assert np.abs(torch - paddle).max() <= TOLERANCE * np.abs(torch).max()
+
+
+def test_a_network_at_another_width_is_exported_and_cut_alike(built):
+    torch, paddle = (read_json(built[backend] / "groups.json") for backend in FRAMEWORKS)
+    assert torch == paddle
+    assert set(torch["left_whole"].values()) == {"its outputs are the network's"}
+    torch, paddle = (read_plan(built[backend] / "plan.json", PrunePlan) for backend in FRAMEWORKS)
+    assert torch.cuts
+    assert torch == paddle
+    assert len({(built[backend] / "pruned.safetensors").read_bytes() for backend in FRAMEWORKS}) == 1
+
+
+@pytest.mark.parametrize("network", [network for network in TWINS if network in UNIFORM])
+def test_every_count_of_channels_is_the_width_times_that_of_width_1(facts, network):
+    half, eighth = (facts["torch"][f"{network}@{width}"]["layers"] for width in (0.5, 0.125))
+    assert [layer[0] for layer in half] == [layer[0] for layer in eighth]
+    assert [layer[2][0] for layer in half[:-1]] == [4 * layer[2][0] for layer in eighth[:-1]]

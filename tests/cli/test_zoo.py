@@ -20,7 +20,8 @@ def test_every_network_is_listed_with_its_costs_and_its_backends(command):
         assert found[name]["tasks"]
     assert (found["resnet18"]["twin"], found["vit_b_16"]["twin"]) == (True, False)
     assert (found["resnet18"]["params"], found["resnet18"]["macs"]) == (11689512, 1814073344)  # as torchvision has it
-    assert (found["mobilenet_v1"]["least_width"], found["resnet18"]["least_width"]) == (0.03125, None)
+    assert found["mobilenet_v1"]["widths"] == {"least": 0.03125, "most": None, "parts": 0}
+    assert found["resnet18"]["widths"] == {"least": 0.0, "most": None, "parts": 8}
 
 
 def test_the_table_says_the_same_to_people(command):
@@ -29,3 +30,4 @@ def test_the_table_says_the_same_to_people(command):
     row = next(line for line in done.stdout.splitlines() if line.startswith("resnet18 "))
     assert row.split()[:6] == ["resnet18", "11.69", "M", "1.81", "G", "3x224x224"]
     assert "paddle, torch" in row
+    assert "in steps of 1/8" in row

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from paredown import builtin
 from paredown.manager import Manager
 from paredown.spec.planned import PLANNED_FIELDS, PLANNED_VALUES
+from paredown.twins import WIDTHS
 from paredown_onnxruntime import plugin as onnxruntime_plugin
 from paredown_openvino import plugin as openvino_plugin
 from paredown_paddle_inference import plugin as paddle_inference_plugin
@@ -102,6 +103,13 @@ def test_everything_planned_is_listed_and_nothing_else():
     }
     planned |= {field for fields in PLANNED_FIELDS.values() for field in fields}
     assert listed == planned
+
+
+def test_the_table_of_widths_names_every_network_once_beside_others_of_the_same_widths():
+    table = [line.split("|") for line in sections(PAGE)["Widths"].splitlines() if line.startswith("| `")]
+    named = [code_spans(cells[1]) for cells in table]
+    assert sorted(name for names in named for name in names) == sorted(WIDTHS)
+    assert all(len({WIDTHS[name] for name in names}) == 1 for names in named)
 
 
 def test_core_owns_what_the_page_says():

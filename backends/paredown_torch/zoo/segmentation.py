@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from paredown.contracts import ModelSource
+from paredown_torch.zoo import uniform_width
 
 
 class Segmenter(nn.Module):
@@ -28,44 +30,50 @@ def build(source: ModelSource) -> nn.Module:
     """Builds a network for pixels with weights drawn by torchvision, and with as many input channels as asked for."""
     from paredown_torch.zoo.vision import rebuild_stem
 
-    model = BUILDERS[source.name](source.num_classes)
+    model = BUILDERS[source.name](source.num_classes, source.width)
     if source.in_channels != 3:
         rebuild_stem(model, source.in_channels)
     return model
 
 
-def _fcn(num_classes: int) -> nn.Module:
+def _fcn(num_classes: int, width: float) -> nn.Module:
     """FCN (Long, Shelhamer and Darrell, 2015) on a dilated resnet50."""
     from torchvision.models.segmentation import fcn_resnet50
 
-    whole = fcn_resnet50(weights=None, weights_backbone=None, num_classes=num_classes)
-    return Segmenter(whole.backbone, whole.classifier)
+    return _on_resnet(fcn_resnet50, num_classes, width)
 
 
-def _deeplab(num_classes: int) -> nn.Module:
+def _deeplab(num_classes: int, width: float) -> nn.Module:
     """DeepLabV3 (Chen et al., 2017) on a dilated resnet50."""
     from torchvision.models.segmentation import deeplabv3_resnet50
 
-    whole = deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=num_classes)
-    return Segmenter(whole.backbone, whole.classifier)
+    return _on_resnet(deeplabv3_resnet50, num_classes, width)
 
 
-def _small(num_classes: int) -> nn.Module:
+def _on_resnet(network: Callable[..., Any], num_classes: int, width: float) -> nn.Module:
+    def whole() -> nn.Module:
+        found = network(weights=None, weights_backbone=None, num_classes=num_classes)
+        return Segmenter(found.backbone, found.classifier)
+
+    return uniform_width.build(whole, width)
+
+
+def _small(num_classes: int, width: float) -> nn.Module:
     from paredown_torch.zoo import lraspp
 
-    return lraspp.small(num_classes)
+    return lraspp.small(num_classes, width)
 
 
-def _large(num_classes: int) -> nn.Module:
+def _large(num_classes: int, width: float) -> nn.Module:
     from paredown_torch.zoo import lraspp
 
-    return lraspp.large(num_classes)
+    return lraspp.large(num_classes, width)
 
 
-BUILDERS: dict[str, Callable[[int], nn.Module]] = {
+BUILDERS: dict[str, Callable[[int, float], nn.Module]] = {
     "lraspp_mobilenet_v3_small": _small,
     "lraspp_mobilenet_v3_large": _large,
     "fcn_resnet50": _fcn,
     "deeplabv3_resnet50": _deeplab,
 }
-"""By name; each takes the number of classes."""
+"""By name; each takes the number of classes and the factor of its channels."""

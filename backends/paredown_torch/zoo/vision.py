@@ -11,6 +11,8 @@ from torch import nn
 
 from paredown.contracts import ModelSource
 from paredown.errors import ModelError, WeightsError
+from paredown.twins import NAMED_BY_WIDTH, UNIFORM
+from paredown_torch.zoo import uniform_width, widths
 
 IMAGENET_CLASSES = 1000
 
@@ -35,18 +37,30 @@ def build(source: ModelSource) -> nn.Module:
     from torchvision import models
 
     options: dict[str, Any] = {"image_size": _square_size(source)} if source.name in PATCHES else {}
-    if source.width != 1:
-        options["width_mult"] = source.width
     if source.pretrained:
         model: nn.Module = models.get_model(source.name, weights=None, num_classes=IMAGENET_CLASSES, **options)
         model.load_state_dict(_renamed(_published(source.name), model))
         if source.num_classes != IMAGENET_CLASSES:
             _rebuild_head(model, source.num_classes)
     else:
-        model = models.get_model(source.name, weights=None, num_classes=source.num_classes, **options)
+        model = _at_width(source.name, source.width, num_classes=source.num_classes, **options)
     if source.in_channels != 3:
         rebuild_stem(model, source.in_channels)
     return model
+
+
+def _at_width(name: str, width: float, **options: Any) -> nn.Module:
+    from torchvision import models
+
+    if name in UNIFORM:
+        return uniform_width.build(lambda: models.get_model(name, weights=None, **options), width)
+    if width == 1:
+        return models.get_model(name, weights=None, **options)  # type: ignore[no-any-return]  # torchvision types it as Any
+    if name in widths.BUILDERS:
+        return widths.BUILDERS[name](width, **options)
+    if name in NAMED_BY_WIDTH:
+        return models.get_model(NAMED_BY_WIDTH[name][width], weights=None, **options)  # type: ignore[no-any-return]  # as above
+    return models.get_model(name, weights=None, width_mult=width, **options)  # type: ignore[no-any-return]  # as above
 
 
 def _square_size(source: ModelSource) -> int:

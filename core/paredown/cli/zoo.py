@@ -39,7 +39,6 @@ def zoo(given: Namespace) -> int:
 def _cells(network: ZooNetwork) -> tuple[str, ...]:
     from paredown.report.rows import count
 
-    width = network.least_width
     return (
         network.name,
         "not counted" if network.params is None else count(network.params),
@@ -48,6 +47,6 @@ def _cells(network: ZooNetwork) -> tuple[str, ...]:
         "" if network.classes is None else str(network.classes),
         ", ".join(network.backends),
         "yes" if network.is_twin else "no",
-        "1" if width is None else "any" if width == 0 else f"from {width:g}",
+        "1" if network.widths is None else str(network.widths),
         ", ".join(network.tasks),
     )

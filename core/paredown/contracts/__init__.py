@@ -34,6 +34,7 @@ from paredown.contracts.quantizing import Corrected, CorrectionRun, Observer
 from paredown.contracts.runtimes import QuantizingRuntime, Runtime, Session
 from paredown.contracts.scoring import ChannelSlices, Criterion, WeightCriterion
 from paredown.contracts.training import Masking, Quantizing, TrainingRun
+from paredown.spec.widths import Widths
 
 __all__ = [
     "Activity",
@@ -85,4 +86,5 @@ __all__ = [
     "Task",
     "TrainingRun",
     "WeightCriterion",
+    "Widths",
 ]

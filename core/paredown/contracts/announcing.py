@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from paredown.spec.base import Frozen
+from paredown.spec.widths import Widths
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class BackendInfo:
     `distributions` are the packages that it needs, `install` the exact command that installs them, `models` the names
     of the zoo that it can build, `base_class` the module and the name of the class that its networks are instances of,
     `formats` what it can export besides ONNX, `widths` the networks of the zoo that it builds at other widths than 1,
-    with the smallest that each takes, `amp` the devices on which it trains in mixed precision. `libraries` are the
+    with those that each takes, `amp` the devices on which it trains in mixed precision. `libraries` are the
     further kinds of `model` whose networks it builds, such as `timm`, each with the packages that it needs for that.
     `reads` are the endings of the files of weights that it reads, such as `.pth`. `outputs` is what the
     networks return that return no `classes` (see `Component`). `refused` are networks that users of the framework know
@@ -94,7 +95,7 @@ class BackendInfo:
     models: tuple[str, ...]
     base_class: tuple[str, str]
     formats: tuple[str, ...] = ()
-    widths: Mapping[str, float] = field(default_factory=dict)
+    widths: Mapping[str, Widths] = field(default_factory=dict)
     amp: tuple[Literal["cpu", "gpu"], ...] = ()
     libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reads: tuple[str, ...] = ()

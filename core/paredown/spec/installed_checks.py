@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 
 from paredown.errors import Problem
 from paredown.spec.document import DataPath, Document, format_path
@@ -11,7 +12,7 @@ from paredown.spec.nearest import listed, nearest, one_of, suggestion
 from paredown.spec.schema import get_part
 from paredown.spec.teachers import ZooTeacher
 from paredown.spec.vocabulary import Vocabulary
-from paredown.spec.widths import misfit
+from paredown.spec.widths import Widths, misfit
 
 
 def check_installed(spec: Spec, document: Document, vocabulary: Vocabulary) -> Iterator[Problem]:
@@ -113,7 +114,7 @@ def _width(
     """A problem where not every backend that is asked builds the network at its width."""
     widths = vocabulary.backend_widths()
     known = {
-        name: max(widths[backend][name] for backend in asked)
+        name: reduce(Widths.common, (widths[backend][name] for backend in asked))
         for name in widths[asked[0]]
         if all(name in widths[backend] for backend in asked)
     }

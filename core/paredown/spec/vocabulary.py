@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from paredown.spec.models import Spec
+from paredown.spec.widths import Widths
 
 
 class KnownComponent(Protocol):
@@ -85,8 +86,8 @@ class Vocabulary(Protocol):
         """Every backend with the kinds of `model` that it builds besides those of the zoo and of a user's code."""
         ...
 
-    def backend_widths(self) -> Mapping[str, Mapping[str, float]]:
-        """Every backend with the networks that it builds at other widths than 1, and the smallest that each takes."""
+    def backend_widths(self) -> Mapping[str, Mapping[str, Widths]]:
+        """Every backend with the networks that it builds at other widths than 1, and those that each takes."""
         ...
 
     def backend_outputs(self) -> Mapping[str, Mapping[str, str]]:
