@@ -76,10 +76,10 @@ def test_zeros_wait_for_the_first_value():
     assert made.counts.sum() == 9
 
 
-def test_of_large_tensors_a_fixed_part_of_every_image_is_counted():
+def test_of_large_tensors_a_tenth_is_counted_however_the_images_are_grouped():
     images = np.random.default_rng(0).normal(size=(6, 8, 32, 32)).astype(np.float32)
     whole, parts = counted(images), StreamingHistogram(2048)
-    for one in (images[3:], images[:1], images[1:3]):
+    for one in (images[:3], images[3:4], images[4:]):
         parts.update(one)
     np.testing.assert_array_equal(parts.counts, whole.counts)
     share = whole.counts.sum() / images.size
@@ -87,6 +87,31 @@ def test_of_large_tensors_a_fixed_part_of_every_image_is_counted():
     assert (whole.minimum, whole.maximum) == (images.min(), images.max())
     for bounds in (0.01, 0.5, 0.99):
         assert whole.quantile(bounds) == pytest.approx(np.quantile(images, bounds), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    "shape", [(64, 8, 8), (128, 3, 3), (128, 4, 4), (1280, 1, 1), (32, 16, 16), (8, 64, 64)], ids=str
+)
+def test_of_large_tensors_every_channel_and_every_row_has_its_turn(shape):
+    values = np.zeros((32, *shape), np.float32)
+    for axis in range(len(shape)):
+        marks = 1 + np.arange(shape[axis]).reshape([-1 if one == axis else 1 for one in range(3)])
+        made = counted(values + marks.astype(np.float32), bins=2048)
+        found = made.counts[made.bins - 1 :]
+        places = (marks.reshape(-1) / made.width).astype(int)
+        assert np.count_nonzero(found[places]) == shape[axis], "not every one was counted"
+        evenly = found.sum() / shape[axis]
+        assert np.abs(found[places] - evenly).max() < max(16, 0.5 * evenly)
+
+
+def test_channels_that_differ_from_the_others_set_the_range():
+    images = np.random.default_rng(0).normal(0, 0.5, size=(32, 64, 8, 8)).astype(np.float32)
+    images[:, [1, 2, 3, 11, 23, 41, 63]] *= 20
+    observer, exact = SquaredError(HistogramObserver()), SquaredError(HistogramObserver())
+    observer.update(images)
+    for one in images.reshape(-1, 1024):
+        exact.update(one)
+    np.testing.assert_allclose(observer.range(), exact.range(), rtol=0.25)
 
 
 @pytest.mark.parametrize("name", NAMES)

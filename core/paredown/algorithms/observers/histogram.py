@@ -1,11 +1,11 @@
-"""A histogram that streams: constant memory, and the same counts whatever the order and the grouping of images.
+"""A histogram that streams: constant memory, and the same counts however the images are grouped.
 
 Bins have a width that is a power of two, and a value x is counted at trunc(x / width): the division is exact. When a
 value falls outside, the width doubles and bins merge by trunc(index / 2), which is where their values would have been
 counted had the width been the wider one from the start. So the counts depend on the images' values alone.
 
-Counting every value would cost more than computing it did: of an image's large tensor a fixed tenth is counted. The
-extremes are those of all values.
+Counting every value would cost more than computing it did: of large tensors a tenth is counted, at places that move
+from image to image, so that every channel and every row has its turn. The extremes are those of all values.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 ALL_COUNTED = 1024
 """Up to so many values, an image's tensor is counted whole."""
-RUN, PERIOD = 64, 640
-"""Of more, the first 64 of every 640: runs, since memory is read in runs, and a period that is no multiple of the usual
-sizes of maps, so that all their rows have their turn."""
+RUN, PERIOD = 16, 163
+"""Of more, the values of all images stand in one row, of which the first 16 of every 163 are counted: runs, since
+memory is read in lines of 16, and a prime, of which no tensor's size is a multiple, so the next image has others."""
 BLOCK = 1 << 15
 """Values that are counted at once: they and their indices stay in the processor's cache."""
 SMALLEST_EXPONENT = -126
@@ -43,6 +43,7 @@ class StreamingHistogram:
         self.counts: IntArray = np.zeros(2 * bins - 1, dtype=np.int64)
         self.minimum, self.maximum = math.inf, -math.inf
         self._exponent = SMALLEST_EXPONENT
+        self._passed = 0  # values of large tensors, before these
 
     @property
     def width(self) -> float:
@@ -54,10 +55,11 @@ class StreamingHistogram:
         low, high = extremes(values)
         self.minimum, self.maximum = min(self.minimum, low), max(self.maximum, high)
         self._widen(max(-low, high))
-        counted = _counted(values.reshape(len(values), -1))
-        step = max(1, BLOCK // counted[0].size)
-        for start in range(0, len(counted), step):
-            self._count(counted[start : start + step], signed=low < 0)
+        counted = values.reshape(-1)
+        if values[0].size > ALL_COUNTED:
+            counted, self._passed = _a_part(counted, self._passed % PERIOD), self._passed + values.size
+        for start in range(0, counted.size, BLOCK):
+            self._count(counted[start : start + BLOCK], signed=low < 0)
 
     def without_zeros(self) -> FloatArray:
         """The counts, float64, with the bin at zero as dense as its neighbours.
@@ -96,7 +98,7 @@ class StreamingHistogram:
         return float(lower[one] + inside * (upper[one] - lower[one]))
 
     def _count(self, values: FloatArray, *, signed: bool) -> None:
-        index = (values * np.float32(2.0**-self._exponent)).astype(np.int32).reshape(-1)
+        index = (values * np.float32(2.0**-self._exponent)).astype(np.int32)
         middle = self.bins - 1
         if signed:
             index += np.int32(middle)
@@ -119,9 +121,9 @@ class StreamingHistogram:
             self.counts, self._exponent = counts, needed
 
 
-def _counted(images: FloatArray) -> FloatArray:
-    """The values that are counted, of [images, values of one]: the same of an image whatever stands beside it."""
-    size = images.shape[1]
-    if size <= ALL_COUNTED:
-        return images
-    return images[:, : size - size % PERIOD].reshape(len(images), -1, PERIOD)[:, :, :RUN]
+def _a_part(values: FloatArray, begun: int) -> FloatArray:
+    """The first `RUN` of every `PERIOD` values, of a row of which so many of the first period have passed already."""
+    head, rest = values[: (PERIOD - begun) % PERIOD], values[(PERIOD - begun) % PERIOD :]
+    whole = rest[: rest.size - rest.size % PERIOD]
+    runs = whole.reshape(-1, PERIOD)[:, :RUN].reshape(-1)
+    return np.concatenate([head[: max(0, RUN - begun)], runs, rest[whole.size :][:RUN]])
