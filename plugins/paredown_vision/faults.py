@@ -27,8 +27,7 @@ def settle(
     """
     if not faults:
         return ()
-    more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
-    shown = "; ".join(faults[:_NAMED]) + more
+    shown = listed(faults)
     if skip:
         return (f"data: {len(faults)} of {what} in {where.name} left out or mended: {shown}",)
     raise DataError(
@@ -38,6 +37,12 @@ def settle(
         expected="data without faults",
         remedy=f"mend them, or write `{option}` under `data`",
     )
+
+
+def listed(faults: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+    return "; ".join(faults[:_NAMED]) + more
 
 
 def require_directory(path: Path, option: str) -> Path:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -10,12 +13,14 @@ from paredown.algorithms.byte_images import ByteImages, statistics
 from paredown.contracts import Array, DataSplits, FloatArray, IntArray
 from paredown.errors import DataError
 from paredown_vision.config import SplitLimits
+from paredown_vision.faults import listed
 
 Limit = int | SplitLimits | None
+Item = TypeVar("Item")
 
 
 def stratified(labels: IntArray, shares: tuple[float, float], seed: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Indices of train, validation and test, each class shared out alike.
+    """Indices of train, validation and test, each class shared out alike; one of three or more is in each.
 
     Args:
         labels: [count].
@@ -26,7 +31,10 @@ def stratified(labels: IntArray, shares: tuple[float, float], seed: int) -> tupl
     parts: tuple[list[IntArray], list[IntArray], list[IntArray]] = ([], [], [])
     for label in np.unique(labels):
         index = generator.permutation(np.flatnonzero(labels == label))
-        validation, test = (round(len(index) * share) for share in shares)
+        least = 1 if len(index) >= len(parts) else 0
+        validation, test = (max(least, round(len(index) * share)) for share in shares)
+        validation = min(validation, len(index) - 2 * least)
+        test = min(test, len(index) - validation - least)
         for part, piece in zip(
             parts, (index[validation + test :], index[:validation], index[validation:][:test]), strict=True
         ):
@@ -45,7 +53,11 @@ Part = tuple[FloatArray, Array]
 
 
 def make_splits(
-    name: str, splits: tuple[Part, Part, Part], limit: Limit = None, num_classes: int | None = None
+    name: str,
+    splits: tuple[Part, Part, Part],
+    limit: Limit = None,
+    num_classes: int | None = None,
+    notes: tuple[str, ...] = (),
 ) -> DataSplits:
     """Caps the splits, then normalises all of them by the mean and deviation of the training images.
 
@@ -54,6 +66,7 @@ def make_splits(
         splits: Train, validation and test.
         limit: At most so many images a split.
         num_classes: One more than the greatest label where not given.
+        notes: What was left out.
 
     Raises:
         DataError: There is no training image to normalise by.
@@ -69,7 +82,7 @@ def make_splits(
         (((images - mean) / deviation).astype(np.float32), labels if _is_kept(labels) else labels.astype(np.int64))
         for images, labels in capped
     )
-    return DataSplits(name, train, validation, test, classes)
+    return DataSplits(name, train, validation, test, classes, notes)
 
 
 def byte_splits(
@@ -119,6 +132,36 @@ def fixed_orders(counts: Sequence[int]) -> list[IntArray]:
     """An order for each split by a fixed draw, so that its first images are a fair sample of sorted data."""
     random = np.random.default_rng(0)
     return [random.permutation(count) for count in counts]
+
+
+def drawn(parts: Sequence[Sequence[Item]], limit: Limit) -> list[list[Item]]:
+    """Each split in the order of a fixed draw, capped: of files that are sorted by class, a fair sample."""
+    orders = fixed_orders([len(part) for part in parts])
+    return [
+        [part[place] for place in order[:cap]] for part, order, cap in zip(parts, orders, caps_of(limit), strict=True)
+    ]
+
+
+def require_disjoint(parts: Sequence[Sequence[Path]], where: Path) -> None:
+    """Refuses a picture that is in two of train, validation and test, under whatever name.
+
+    Raises:
+        DataError: It names such pictures, and counts them.
+    """
+    seen: dict[str, str] = {}
+    shared: list[str] = []
+    for name, part in zip(("train", "validation", "test"), parts, strict=True):
+        own = {os.path.realpath(path): path for path in part}
+        shared += [f"{path.name} of {name} is in {seen[real]}" for real, path in own.items() if real in seen]
+        seen |= dict.fromkeys(own, name)
+    if shared:
+        raise DataError(
+            f"{len(shared)} pictures are in more than one split",
+            where=str(where),
+            value=listed(shared),
+            expected="each picture in train, in validation or in test",
+            remedy="choose files that share no picture: what was trained on would be measured on",
+        )
 
 
 def _not_zero(deviation: FloatArray) -> FloatArray:
