@@ -44,11 +44,11 @@ class Detection:
         """
         return metrics_of(self.metric_tally(), outputs, labels)
 
-    def agreement(self, outputs: Outputs, reference: Outputs) -> float:
+    def agreement(self, outputs: Outputs, reference: Outputs) -> float | None:
         """The share of detections with a score of at least 0.3 that both networks made.
 
-        Two are the same where class and place are: an intersection over union of at least 0.5. See
-        `paredown.algorithms.detection.agreement`.
+        None where neither made one. Two are the same where class and place are: an intersection over union of at
+        least 0.5. See `paredown.algorithms.detection.agreement`.
         """
         return share_of(self._alike, outputs, reference)
 

@@ -42,11 +42,11 @@ class InstanceSegmentation:
         """
         return metrics_of(self.metric_tally(), outputs, labels)
 
-    def agreement(self, outputs: Outputs, reference: Outputs) -> float:
+    def agreement(self, outputs: Outputs, reference: Outputs) -> float | None:
         """The share of objects with a score of at least 0.3 that both networks found.
 
-        Two are the same where class and mask are: an intersection over union of at least 0.5. See
-        `paredown.algorithms.detection.mask_agreement`.
+        None where neither found one. Two are the same where class and mask are: an intersection over union of at
+        least 0.5. See `paredown.algorithms.detection.mask_agreement`.
         """
         return share_of(self._alike, outputs, reference)
 

@@ -149,7 +149,7 @@ def test_agreement_counts_each_detection_once():
     assert agreement([one], [other]) == pytest.approx(2 / 3)
     assert agreement([one], [no_class]) == 0
     assert agreement([one, empty], [empty, empty]) == 0
-    assert agreement([empty], [empty]) == 1
+    assert agreement([empty], [empty]) is None
 
 
 def test_the_loss_of_learned_targets_is_the_entropy_of_centerness():

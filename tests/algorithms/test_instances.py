@@ -172,4 +172,4 @@ def test_masks_agree_by_their_pixels_and_not_by_their_boxes():
     assert mask_agreement([Instances(one, left)], [Instances(one, left)]) == 1
     assert mask_agreement([Instances(one, left)], [Instances(one, right)]) == 0
     none = Detections(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0))
-    assert mask_agreement([Instances(none, left[:0])], [Instances(none, left[:0])]) == 1
+    assert mask_agreement([Instances(none, left[:0])], [Instances(none, left[:0])]) is None

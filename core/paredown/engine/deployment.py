@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,15 @@ from paredown.engine.tallies import metrics_of
 from paredown.engine.workbench import Workbench
 from paredown.results import Candidate, Figures, Pictures
 
+METRIC_TOLERANCE = 1e-3
+"""Metrics of a float file and of its network that are further apart are told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """The figures of the baseline's file, every candidate, the bounds that were missed, and why others stay behind.
 
-    `pictures` are those of the report, where the task draws.
+    `pictures` are those of the report, where the task draws; `notes` tell what verification found.
     """
 
     baseline: Figures
@@ -31,6 +34,7 @@ class Deployment:
     missed: tuple[str, ...]
     choice: tuple[str, ...]
     pictures: Pictures | None
+    notes: tuple[str, ...] = ()
 
 
 def deploy(
@@ -85,7 +89,20 @@ def deploy(
         missed=choosing.missed(chosen, start["validation"], drop, primary),
         choice=choosing.reasons(candidates, chosen, prefer, start["validation"], drop, primary),
         pictures=take_pictures(bench.task, images[:MOST], labels[:MOST], reference.tested.shown, delivered),
+        notes=tuple(note for one in (reference, *built) for note in _apart(one)),
     )
+
+
+def _apart(built: Built) -> Iterator[str]:
+    """What to say of a float file whose metrics are not its network's, though its outputs are."""
+    for name, expected in (built.framework or {}).items():
+        found = built.tested.metrics[name]
+        # Written so that NaN counts as apart.
+        if not abs(found - expected) <= METRIC_TOLERANCE:
+            yield (
+                f"{built.name}: {name} is {found:.4f} by the file and {expected:.4f} in the framework; their outputs"
+                " are equal within rounding, so predictions that are all but tied decide"
+            )
 
 
 def as_figures(measured: Mapping[str, Any]) -> Figures:
@@ -110,4 +127,5 @@ def _figures(bench: Workbench, runtime: Runtime, built: Built, latency: Latency,
         "latency_ratio": latency.ratio,
         "peak_memory_mb": peak_memory_mb(runtime, path, bench.input_shape),
         "agreement": built.tested.agreement,
+        "framework": built.framework,
     }

@@ -268,7 +268,7 @@ def _result(bench: Workbench, journal: Journal, deployment: Deployment) -> RunRe
         steps=journal.steps,
         missed=deployment.missed,
         choice=deployment.choice,
-        notes=journal.notes,
+        notes=(*journal.notes, *deployment.notes),
         pictures=None if pictures is None else PICTURES,
         provenance=provenance.gather(
             [name for info in involved for name in provenance.distributions(info, spec)],

@@ -14,15 +14,15 @@ SAME = 0.5
 """The intersection over union from which on two boxes or masks of one class are the same detection."""
 
 
-def agreement(first: Sequence[Detections], second: Sequence[Detections]) -> float:
-    """The share of detections that both networks made: 2 * pairs / all detections of both; 1 where neither has any.
+def agreement(first: Sequence[Detections], second: Sequence[Detections]) -> float | None:
+    """The share of detections that both networks made: 2 * pairs / all detections of both; None where neither has any.
 
     Within an image each detection is in one pair at most; those that overlap most are paired first.
     """
     return _share(shared_detections(first, second))
 
 
-def mask_agreement(first: Iterable[Instances], second: Iterable[Instances]) -> float:
+def mask_agreement(first: Iterable[Instances], second: Iterable[Instances]) -> float | None:
     """As `agreement`, by the overlap of masks."""
     return _share(shared_instances(first, second))
 
@@ -42,9 +42,9 @@ def shared_instances(first: Iterable[Instances], second: Iterable[Instances]) ->
     )
 
 
-def _share(counted: tuple[int, int]) -> float:
+def _share(counted: tuple[int, int]) -> float | None:
     shared, total = counted
-    return shared / total if total else 1.0
+    return shared / total if total else None
 
 
 def _counted(images: Iterable[tuple[Detections, Detections, FloatArray]]) -> tuple[int, int]:
