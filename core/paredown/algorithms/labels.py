@@ -37,6 +37,11 @@ def label_fault(task: str, images: tuple[int, ...], labels: Array, num_classes: 
     return None if form is None else form(images, labels, num_classes)
 
 
+def need_equal_outputs(labels: Array) -> bool:
+    """Whether labels have a column a class, so that a network with more outputs than that has some without a label."""
+    return labels.ndim == 2 and labels.dtype.names is None
+
+
 def _classes(images: tuple[int, ...], labels: Array, num_classes: int) -> LabelFault | None:
     return _shape(labels, images[:1]) or _values(labels, num_classes)
 
