@@ -7,7 +7,8 @@ from detecting import SET, WEIGHTS
 
 SIZE = 32
 NETWORKS = {"detection": "fcos_mobilenet_v2_small", "instance_segmentation": "fcos_mask_mobilenet_v2_small"}
-CASES = [(task, backend) for task in NETWORKS for backend in ("torch", "paddle")]
+CASES = {"detection": "torch", "instance_segmentation": "paddle"}
+"""One task on each backend: what torch labelled, Paddle finds."""
 
 
 def spec_of(task, data, **model):
@@ -27,36 +28,29 @@ def spec_of(task, data, **model):
 
 @pytest.fixture(scope="module")
 def finished(processes, runners, tmp_path_factory):
-    """By task and backend one run; both begin with the weights and the labels that torch made."""
+    """By task one run, from the weights and the labels that torch made."""
     results = {}
-    for task in NETWORKS:
+    for task, backend in CASES.items():
         place = tmp_path_factory.mktemp(task)
         count = {"train": 16, "validation": 8, "test": 24}
         scenes = {"kind": "digit_scenes", "target": task, "size": SIZE, "count": count}
         assert processes["torch"].ask("detecting", spec_of(task, scenes), str(place)) > 100
         labelled = {"kind": "npz", "path": str(place / SET), "num_classes": 10}
-        for name in ("torch", "paddle"):
-            spec = spec_of(task, labelled, weights=str(place / WEIGHTS))
-            results[task, name] = runners[name].run(spec, place)[1]
+        spec = spec_of(task, labelled, weights=str(place / WEIGHTS))
+        results[task] = runners[backend].run(spec, place)[1]
     return results
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_float_file_has_the_metrics_of_its_network(finished, case):
-    result = finished[case]
+@pytest.mark.parametrize("task", CASES)
+def test_a_float_file_has_the_metrics_of_its_network(finished, task):
+    result = finished[task]
     for one in (result.baseline, *result.candidates):
-        assert 0.1 < one.framework["map"] < 0.99
+        assert 0.3 < one.framework["map"] < 0.99
         assert one.metrics == pytest.approx(one.framework, abs=1e-3)
     assert not [note for note in result.notes if "in the framework" in note]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_float_file_detects_what_its_network_detects(finished, case):
-    (fp32,) = finished[case].candidates
+@pytest.mark.parametrize("task", CASES)
+def test_a_float_file_detects_what_its_network_detects(finished, task):
+    (fp32,) = finished[task].candidates
     assert fp32.agreement >= 0.999
-
-
-@pytest.mark.parametrize("task", NETWORKS)
-def test_both_frameworks_have_the_same_metrics_from_the_same_weights(finished, task):
-    one, other = (finished[task, name].baseline for name in ("torch", "paddle"))
-    assert one.framework == pytest.approx(other.framework, abs=1e-3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from helpers import small_spec
+from helpers import PRUNE, small_spec
 from onnx import TensorProto, helper
 
 from paredown.algorithms import initialization
@@ -301,7 +301,7 @@ def test_a_call_is_no_layer_of_its_own():
 def load_losses(*losses):
     """The losses of a distillation, as the spec's models."""
     step = small_spec()["steps"][1] | {"losses": list(losses)}
-    return load_spec(small_spec(steps=[step]), Manager.discover().registry).steps[0].losses
+    return load_spec(small_spec(steps=[PRUNE, step]), Manager.discover().registry).steps[1].losses
 
 
 def zoo(tmp_path):
