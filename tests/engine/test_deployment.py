@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paredown.engine.choosing import choose, reasons
+from paredown.engine.deployment import apart
 from paredown.results import Candidate
 
 
@@ -61,3 +62,10 @@ def test_a_candidate_beyond_the_bound_is_left_behind_with_the_loss():
     (told,) = reasons([beyond, LARGE_FAST], LARGE_FAST, "size", {"top1": 0.9}, 0.02, "top1")
     assert "loses 0.4000" in told
     assert "max_metric_drop is 0.02" in told
+
+
+def test_a_float_file_whose_metrics_are_not_its_networks_is_told():
+    assert list(apart("fp32", {"map": 0.5004, "ap50": 1.0}, {"map": 0.5, "ap50": 1.0})) == []
+    (note,) = apart("fp32", {"map": 0.502, "ap50": 1.0}, {"map": 0.5, "ap50": 1.0})
+    assert note.startswith("fp32: map is 0.5020 by the file and 0.5000 in the framework")
+    assert list(apart("fp32", {"map": float("nan")}, {"map": 0.5}))

@@ -89,18 +89,19 @@ def deploy(
         missed=choosing.missed(chosen, start["validation"], drop, primary),
         choice=choosing.reasons(candidates, chosen, prefer, start["validation"], drop, primary),
         pictures=take_pictures(bench.task, images[:MOST], labels[:MOST], reference.tested.shown, delivered),
-        notes=tuple(note for one in (reference, *built) for note in _apart(one)),
+        notes=tuple(
+            note for one in (reference, *built) for note in apart(one.name, one.tested.metrics, one.framework or {})
+        ),
     )
 
 
-def _apart(built: Built) -> Iterator[str]:
+def apart(file: str, metrics: Mapping[str, float], framework: Mapping[str, float]) -> Iterator[str]:
     """What to say of a float file whose metrics are not its network's, though its outputs are."""
-    for name, expected in (built.framework or {}).items():
-        found = built.tested.metrics[name]
+    for name, expected in framework.items():
         # Written so that NaN counts as apart.
-        if not abs(found - expected) <= METRIC_TOLERANCE:
+        if not abs(metrics[name] - expected) <= METRIC_TOLERANCE:
             yield (
-                f"{built.name}: {name} is {found:.4f} by the file and {expected:.4f} in the framework; their outputs"
+                f"{file}: {name} is {metrics[name]:.4f} by the file and {expected:.4f} in the framework; their outputs"
                 " are equal within rounding, so predictions that are all but tied decide"
             )
 
