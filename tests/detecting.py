@@ -54,11 +54,16 @@ def main(backend: str, spec: dict[str, Any], place: str) -> int:
 
 
 def _objects(drawing: Drawing, size: tuple[int, int] | None) -> Objects:
-    """Of what was found in one image two of three, the surest, of at least two pixels' width and height."""
+    """Of what was found in one image two of three, the surest, of at least two pixels' width and height.
+
+    Every other box is cut to four fifths of its width, so that it is found at some overlaps alone.
+    """
     surest = [one for one in reversed(drawing.objects) if min(one.box[2] - one.box[0], one.box[3] - one.box[1]) >= 2]
     kept = [one for place, one in enumerate(surest) if place % 3 != 2][:_MOST]
+    boxes = np.array([one.box for one in kept], np.float32).reshape(-1, 4)
+    boxes[1::2, 2] -= 0.2 * (boxes[1::2, 2] - boxes[1::2, 0])
     return Objects(
-        np.array([one.box for one in kept], np.float32).reshape(-1, 4),
+        boxes,
         np.array([one.label for one in kept], np.int64),
         np.zeros(len(kept), np.bool_),
         None if size is None else np.array([one.mask for one in kept], np.uint8).reshape(-1, *size),

@@ -13,11 +13,11 @@ from paredown.errors import DataError
 from paredown_vision.coco_file import Instances, Picture, read_instances
 from paredown_vision.coco_masks import decoded
 from paredown_vision.dataset_configs import CocoConfig, CocoPart
-from paredown_vision.faults import require_directory, settle
+from paredown_vision.faults import require_directory, require_disjoint, settle
 from paredown_vision.label_room import require_label_room
 from paredown_vision.pictures import Unreadable, read_all, read_picture
 from paredown_vision.placing import Placement
-from paredown_vision.splits import byte_splits, drawn, halves, require_disjoint
+from paredown_vision.splits import byte_splits, drawn, halves
 
 _SMALLEST = 1.0
 """Objects of which less than so many pixels' width or height is left on the input are left out, and counted."""

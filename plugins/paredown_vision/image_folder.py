@@ -10,9 +10,9 @@ import numpy as np
 from paredown.contracts import Array, DataSplits
 from paredown.errors import DataError
 from paredown_vision.dataset_configs import ImageFolderConfig, SplitShares
-from paredown_vision.faults import require_directory, settle
+from paredown_vision.faults import require_directory, require_disjoint, settle
 from paredown_vision.pictures import SUFFIXES, read_all, read_picture
-from paredown_vision.splits import byte_splits, caps_of, fixed_orders, require_disjoint, stratified
+from paredown_vision.splits import byte_splits, caps_of, fixed_orders, stratified
 
 _SPLITS = (("train",), ("validation", "val"), ("test",))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -13,7 +11,6 @@ from paredown.algorithms.byte_images import ByteImages, statistics
 from paredown.contracts import Array, DataSplits, FloatArray, IntArray
 from paredown.errors import DataError
 from paredown_vision.config import SplitLimits
-from paredown_vision.faults import listed
 
 Limit = int | SplitLimits | None
 Item = TypeVar("Item")
@@ -140,28 +137,6 @@ def drawn(parts: Sequence[Sequence[Item]], limit: Limit) -> list[list[Item]]:
     return [
         [part[place] for place in order[:cap]] for part, order, cap in zip(parts, orders, caps_of(limit), strict=True)
     ]
-
-
-def require_disjoint(parts: Sequence[Sequence[Path]], where: Path) -> None:
-    """Refuses a picture that is in two of train, validation and test, under whatever name.
-
-    Raises:
-        DataError: It names such pictures, and counts them.
-    """
-    seen: dict[str, str] = {}
-    shared: list[str] = []
-    for name, part in zip(("train", "validation", "test"), parts, strict=True):
-        own = {os.path.realpath(path): path for path in part}
-        shared += [f"{path.name} of {name} is in {seen[real]}" for real, path in own.items() if real in seen]
-        seen |= dict.fromkeys(own, name)
-    if shared:
-        raise DataError(
-            f"{len(shared)} pictures are in more than one split",
-            where=str(where),
-            value=listed(shared),
-            expected="each picture in train, in validation or in test",
-            remedy="choose files that share no picture: what was trained on would be measured on",
-        )
 
 
 def _not_zero(deviation: FloatArray) -> FloatArray:

@@ -10,10 +10,10 @@ from paredown.algorithms.objects import IGNORED
 from paredown.contracts import Array, DataSplits
 from paredown.errors import DataError
 from paredown_vision.dataset_configs import VocSegmentationConfig
-from paredown_vision.faults import require_directory, settle
+from paredown_vision.faults import require_directory, require_disjoint, settle
 from paredown_vision.label_room import require_label_room
 from paredown_vision.pictures import SUFFIXES, Unreadable, read_all, read_class_map, read_picture
-from paredown_vision.splits import byte_splits, drawn, halves, require_disjoint
+from paredown_vision.splits import byte_splits, drawn, halves
 
 
 def load_voc_segmentation(config: VocSegmentationConfig, base_dir: Path) -> DataSplits:
