@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
+from paredown.algorithms.calls import call_name, layer_of
 from paredown.errors import PlanError
 from paredown_paddle.framework import paddle
 from paredown_paddle.modes import evaluating
@@ -20,40 +23,47 @@ def measure_taps(model: Any, input_shape: tuple[int, int, int]) -> dict[str, tup
         model: The network; it is left as it was.
         input_shape: (channels, height, width).
     """
-    names = [name for name, _ in named_layers(model) if name]
-    with captured(model, names) as found, evaluating(model), paddle.no_grad():
+    with captured(model) as found, evaluating(model), paddle.no_grad():
         model(paddle.zeros([1, *input_shape], "float32"))
     return {name: tuple(int(size) for size in output.shape[1:]) for name, output in found.items()}
 
 
 @contextlib.contextmanager
-def captured(model: Any, names: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Keeps what layers and blocks give in each pass, by neutral name, for as long as it is open.
+def captured(model: Any, names: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Keeps what calls of layers and blocks give in the latest pass, by neutral name, for as long as it is open.
 
-    Nothing stays in the network, whatever is raised meanwhile. Of a layer that is called more than once the last call
-    counts; a layer that gives anything but one tensor is left out.
+    Nothing stays in the network, whatever is raised meanwhile. A layer that gives anything but one tensor is left out.
+
+    Args:
+        model: The network.
+        names: Of calls (`paredown.algorithms.calls`); without them every call of every layer and block is kept.
 
     Raises:
         PlanError: When the network has no layer of one of these names.
     """
-    asked = tuple(dict.fromkeys(names))
-    layers = {name: layer for name, layer in named_layers(model) if name} if asked else {}
+    known = {name: layer for name, layer in named_layers(model) if name}
+    asked = None if names is None else frozenset(names)
+    layers = known if asked is None else dict.fromkeys(map(layer_of, sorted(asked)))
     found: dict[str, Any] = {}
-    with contextlib.ExitStack() as stack:
-        for name in asked:
-            handle = _named(layers, name).register_forward_post_hook(_keeper(found, name))
-            stack.callback(handle.remove)
-        yield found
+    calls: Counter[str] = Counter()
 
+    def begin(_: Any, __: Any) -> None:
+        found.clear()
+        calls.clear()
 
-def _keeper(found: dict[str, Any], name: str) -> Any:
-    def keep(layer: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001 - Paddle's signature
-        if isinstance(output, paddle.Tensor):
-            found.pop(name, None)
+    def keep(name: str, _: Any, __: Any, output: Any) -> None:
+        call = call_name(name, calls[name])
+        calls[name] += 1
+        if isinstance(output, paddle.Tensor) and (asked is None or call in asked):
             # A copy: a layer behind this one may work in place, and a tap is what its own layer gives.
-            found[name] = output.clone()
+            found[call] = output.clone()
 
-    return keep
+    with contextlib.ExitStack() as stack:
+        if layers:
+            stack.callback(model.register_forward_pre_hook(begin).remove)
+        for name in layers:
+            stack.callback(_named(known, name).register_forward_post_hook(partial(keep, name)).remove)
+        yield found
 
 
 def _named(layers: Mapping[str, Any], name: str) -> Any:

@@ -64,7 +64,7 @@ def _run(run: RunResult, primary: str) -> dict[str, Any]:
                 "macs": round(one.macs / run.baseline.macs, 4),
                 "bytes": round(one.bytes / run.baseline.bytes, 4),
                 "latency": round(one.latency_ratio, 3),
-                "agreement": round(one.agreement, 4),
+                "agreement": None if one.agreement is None else round(one.agreement, 4),
             }
             for one in run.candidates
         ],

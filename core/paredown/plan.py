@@ -150,6 +150,8 @@ class QuantPlan(Frozen):
 class PlannedTap(Frozen):
     """A layer of the student and a layer of what teaches, by neutral names, whose outputs a loss compares.
 
+    The names are of single calls (`paredown.algorithms.calls`): of shared layers there is a tap for each call.
+
     `projection` is the shape of the weight that takes the student's channels to the teacher's, in torch's layout:
     [teacher's, student's, 1, 1] of a convolution without bias, or [teacher's, student's] of a Linear layer without bias
     for outputs [batch, features]; None where the loss compares the outputs as they are.

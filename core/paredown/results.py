@@ -15,7 +15,8 @@ class Figures(Frozen):
     `weight_bytes` the part that holds weights, biases, scales and zero points. `latency_ms` is one image on one
     thread; `peak_memory_mb` the peak of a process that loads the file and runs one image, runtime included.
     `sparsity` is the share of exact zeros among the file's weights, `compressed_bytes` the file's size under zstd;
-    both are None in results that were written before they were taken.
+    both are None in results that were written before they were taken. `framework` are the metrics of the network in its
+    framework on the test split, which a float file has to have as well; None for quantized files and in older results.
     """
 
     metrics: dict[str, float]
@@ -27,6 +28,7 @@ class Figures(Frozen):
     peak_memory_mb: float
     sparsity: float | None = None
     compressed_bytes: int | None = None
+    framework: dict[str, float] | None = None
 
 
 class Candidate(Figures):
@@ -35,8 +37,8 @@ class Candidate(Figures):
     `validation` are the metrics that the choice was made by; `simulated` those of the framework's fake quantization,
     on the test split. `precision` is `fp32`, or what weights and activations became (`int8`, `int4-weights`, `fp16`).
     `latency_ratio` is the median over rounds of this file's latency by the baseline's fp32 file's; `agreement` the
-    share of test images on which this file predicts what the framework's network predicts. `settings` are those of a
-    runtime's own quantizer, where it made the file.
+    share of test images on which this file predicts what the framework's network predicts, None where neither predicts
+    anything. `settings` are those of a runtime's own quantizer, where it made the file.
     """
 
     name: str
@@ -46,7 +48,7 @@ class Candidate(Figures):
     simulated: dict[str, float] | None = None
     settings: dict[str, Any] | None = None
     latency_ratio: float
-    agreement: float
+    agreement: float | None
     within_bound: bool
     delivered: bool
 
@@ -165,14 +167,14 @@ class Failure(Frozen):
 class Agreement(Frozen):
     """How far two backends came to the same from one spec and seed.
 
-    `predictions` is the share of test images on which the delivered files agree; `kept_channels` for each pruning step
-    the share of channels that both kept or both removed, None where the plans' groups differ; `metric_difference` is
-    second minus first on the test split.
+    `predictions` is the share of test images on which the delivered files agree, None where neither predicts anything;
+    `kept_channels` for each pruning step the share of channels that both kept or both removed, None where the plans'
+    groups differ; `metric_difference` is second minus first on the test split.
     """
 
     backends: tuple[str, str]
     seed: int
-    predictions: float
+    predictions: float | None
     kept_channels: dict[str, float | None]
     metric_difference: dict[str, float]
 

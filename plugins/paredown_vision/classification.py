@@ -30,7 +30,7 @@ class Classification:
         """
         return metrics_of(self.metric_tally(), outputs, labels)
 
-    def agreement(self, outputs: FloatArray, reference: FloatArray) -> float:
+    def agreement(self, outputs: FloatArray, reference: FloatArray) -> float | None:
         """The share of images whose greatest logit is the same class's in both, [count, classes]."""
         return share_of(_alike, outputs, reference)
 

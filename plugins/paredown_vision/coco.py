@@ -13,24 +13,24 @@ from paredown.errors import DataError
 from paredown_vision.coco_file import Instances, Picture, read_instances
 from paredown_vision.coco_masks import decoded
 from paredown_vision.dataset_configs import CocoConfig, CocoPart
-from paredown_vision.faults import require_directory, settle
+from paredown_vision.faults import require_directory, require_disjoint, settle
 from paredown_vision.label_room import require_label_room
 from paredown_vision.pictures import Unreadable, read_all, read_picture
 from paredown_vision.placing import Placement
-from paredown_vision.splits import byte_splits, caps_of, halves
+from paredown_vision.splits import byte_splits, drawn, halves
 
 _SMALLEST = 1.0
-"""Objects of which less than so many pixels' width or height is left on the input are left out."""
+"""Objects of which less than so many pixels' width or height is left on the input are left out, and counted."""
 
 
 def load_coco(config: CocoConfig, base_dir: Path) -> DataSplits:
     """Pictures with boxes and perhaps masks; classes are the categories in the order of their numbers.
 
-    Pictures without objects stay. A box that lies off the input after cropping is left out.
+    Pictures without objects stay. An object whose box or mask has no pixel on the input is left out, and counted.
 
     Raises:
         DataError: A file or folder is missing or no file of COCO's, or with `on_error: refuse` an entry, a picture or a
-            mask cannot be used, or with `outside: refuse` a box reaches out of its picture.
+            mask cannot be used, or with `outside: refuse` a box reaches out of its picture, or two splits share one.
     """
     root = require_directory(base_dir / config.directory, "data.directory")
     named = [config.train, config.validation] + ([] if config.test is None else [config.test])
@@ -43,10 +43,14 @@ def load_coco(config: CocoConfig, base_dir: Path) -> DataSplits:
     if config.test is None:
         first, second = halves(len(pairs[1]))
         pairs = [pairs[0], [pairs[1][place] for place in first], [pairs[1][place] for place in second]]
-    pairs = [part[:cap] for part, cap in zip(pairs, caps_of(config.limit), strict=True)]
+    require_disjoint([[folder / one.name for folder, one in part] for part in pairs], root)
+    pairs = drawn(pairs, config.limit)
     every = [pair for part in pairs for pair in part]
-    labels, faults = _labels([picture for _, picture in every], classes, config)
-    notes += settle(faults, f"{sum(len(one.objects) for _, one in every)} objects", root, skip=_skips(config))
+    labels, faults, vanished = _labels([picture for _, picture in every], classes, config)
+    total = f"{sum(len(one.objects) for _, one in every)} objects"
+    notes += settle(faults, total, root, skip=_skips(config))
+    if vanished:
+        notes += (f"data: {vanished} of {total} have less than a pixel left on the input, and were left out",)
 
     def read(place: int) -> Array:
         folder, picture = every[place]
@@ -120,14 +124,17 @@ def _settled(
     return notes
 
 
-def _labels(pictures: Sequence[Picture], classes: Mapping[int, int], config: CocoConfig) -> tuple[Array, list[str]]:
-    """The labels of all pictures, and the objects whose masks cannot be used."""
+def _labels(
+    pictures: Sequence[Picture], classes: Mapping[int, int], config: CocoConfig
+) -> tuple[Array, list[str], int]:
+    """The labels of all pictures, the objects whose masks cannot be used, and how many have no pixel on the input."""
     size = config.size if config.target == "instance_segmentation" else None
     places = max(1, *(len(one.objects) for one in pictures), 1)
     require_label_room(len(pictures), object_dtype(places, size).itemsize, f"up to {places} objects")
     faults: list[str] = []
     found = [_objects(one, classes, config, faults) for one in pictures]
-    return pack(found, places, size), faults
+    vanished = sum(len(one.objects) for one in pictures) - sum(len(one.classes) for one in found) - len(faults)
+    return pack(found, places, size), faults, vanished
 
 
 def _objects(picture: Picture, classes: Mapping[int, int], config: CocoConfig, faults: list[str]) -> Objects:
@@ -139,10 +146,13 @@ def _objects(picture: Picture, classes: Mapping[int, int], config: CocoConfig, f
         for place in np.flatnonzero(kept):
             try:
                 mask = decoded(picture.objects[place].segmentation, picture.width, picture.height)
-                masks.append(_on_input(mask, lying))
             except Unreadable as error:
                 faults.append(f"an object of {picture.name} {error}")
                 kept[place] = False
+                continue
+            placed = _on_input(mask, lying)
+            kept[place] = placed.any()
+            masks += [placed] if kept[place] else []
     numbers = [one for one, stays in zip(picture.objects, kept, strict=True) if stays]
     return Objects(
         boxes[kept],

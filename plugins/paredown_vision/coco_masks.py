@@ -20,7 +20,7 @@ def decoded(segmentation: Any, width: int, height: int) -> Array:
         height: The picture's.
 
     Raises:
-        Unreadable: It is neither, or belongs to a picture of another size.
+        Unreadable: It is neither, belongs to a picture of another size, or has no pixel.
     """
     from pycocotools import mask as masks
 
@@ -28,9 +28,12 @@ def decoded(segmentation: Any, width: int, height: int) -> Array:
     try:
         packed = isinstance(checked, dict) and isinstance(checked["counts"], bytes)
         runs = checked if packed else masks.frPyObjects(checked, height, width)
-        return np.asarray(masks.decode(masks.merge(runs) if isinstance(runs, list) else runs))
+        mask = np.asarray(masks.decode(masks.merge(runs) if isinstance(runs, list) else runs))
     except Exception as error:  # what C code makes of wrong run lengths
         raise Unreadable(f"has a mask that cannot be read: {error}") from error
+    if not mask.any():
+        raise Unreadable("has a mask without a pixel")
+    return mask
 
 
 def _checked(segmentation: Any, width: int, height: int) -> Any:

@@ -101,12 +101,15 @@ class NpzConfig(DataConfig):
     """Arrays in one NumPy file, named by split: `train_images`, `train_labels`, `validation_images` and so on.
 
     Images are uint8, or float32, [count, channels, height, width]. For objects in images `train_boxes`, `train_classes`
-    and, where there are any, `train_crowd` and `train_masks` stand in place of `train_labels`.
+    and, where there are any, `train_crowd` and `train_masks` stand in place of `train_labels`. `on_error` says what
+    happens to objects that cannot be used, `outside` to boxes that reach out of their image by more than a pixel.
     """
 
     kind: Literal["npz"] = "npz"
     path: str
     num_classes: Annotated[int, Field(ge=2)] | None = None
+    on_error: Literal["refuse", "skip"] = "refuse"
+    outside: Literal["clip", "refuse"] = "refuse"
     limit: PositiveInt | SplitLimits | None = None
 
 

@@ -18,7 +18,7 @@ DIGITS = 10
 
 
 def load_digit_scenes(config: DigitScenesConfig, base_dir: Path) -> DataSplits:  # noqa: ARG001 - it reads no file
-    """Scenes of 1 x `size` x `size`; those of train, validation and test show different people's strokes.
+    """Scenes of 1 x `size` x `size`; those of train, validation and test show different drawings of digits.
 
     Each scene depends on the seed, the split and its number alone, so that more of them leave the first as they are.
 

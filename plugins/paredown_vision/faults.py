@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,8 +28,7 @@ def settle(
     """
     if not faults:
         return ()
-    more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
-    shown = "; ".join(faults[:_NAMED]) + more
+    shown = listed(faults)
     if skip:
         return (f"data: {len(faults)} of {what} in {where.name} left out or mended: {shown}",)
     raise DataError(
@@ -38,6 +38,12 @@ def settle(
         expected="data without faults",
         remedy=f"mend them, or write `{option}` under `data`",
     )
+
+
+def listed(faults: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+    return "; ".join(faults[:_NAMED]) + more
 
 
 def require_directory(path: Path, option: str) -> Path:
@@ -54,3 +60,25 @@ def require_directory(path: Path, option: str) -> Path:
         expected="a folder",
         remedy=f"correct `{option}`; a relative path starts from the spec's folder",
     )
+
+
+def require_disjoint(parts: Sequence[Sequence[Path]], where: Path) -> None:
+    """Refuses a picture that is in two of train, validation and test, under whatever name.
+
+    Raises:
+        DataError: It names such pictures, and counts them.
+    """
+    seen: dict[str, str] = {}
+    shared: list[str] = []
+    for name, part in zip(("train", "validation", "test"), parts, strict=True):
+        own = {os.path.realpath(path): path for path in part}
+        shared += [f"{path.name} of {name} is in {seen[real]}" for real, path in own.items() if real in seen]
+        seen |= dict.fromkeys(own, name)
+    if shared:
+        raise DataError(
+            f"{len(shared)} pictures are in more than one split",
+            where=str(where),
+            value=listed(shared),
+            expected="each picture in train, in validation or in test",
+            remedy="choose files that share no picture: what was trained on would be measured on",
+        )

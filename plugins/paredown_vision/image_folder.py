@@ -10,7 +10,7 @@ import numpy as np
 from paredown.contracts import Array, DataSplits
 from paredown.errors import DataError
 from paredown_vision.dataset_configs import ImageFolderConfig, SplitShares
-from paredown_vision.faults import require_directory, settle
+from paredown_vision.faults import require_directory, require_disjoint, settle
 from paredown_vision.pictures import SUFFIXES, read_all, read_picture
 from paredown_vision.splits import byte_splits, caps_of, fixed_orders, stratified
 
@@ -27,10 +27,12 @@ def load_image_folder(config: ImageFolderConfig, base_dir: Path) -> DataSplits:
     trained. They are kept as bytes, large sets in a temporary file.
 
     Raises:
-        DataError: A folder is missing, or with `on_error: refuse` a class is empty or a file cannot be read.
+        DataError: A folder is missing, a picture is in two splits, the folder is split and the options split it again,
+            or with `on_error: refuse` a class is missing from a split or a file cannot be read.
     """
     root = require_directory(base_dir / config.directory, "data.directory")
     parts, classes, faults = _listed(root, config.split)
+    require_disjoint([[path for path, _ in part] for part in parts], root)
     notes = settle(faults, "the classes' folders", root, skip=config.on_error == "skip")
     parts = [part[:cap] for part, cap in zip(parts, caps_of(config.limit), strict=True)]
     files = [one for part in parts for one in part]
@@ -55,6 +57,14 @@ def _listed(root: Path, shares: SplitShares) -> tuple[list[Listed], Sequence[str
     """The files of each split, the names of the classes, and what is wrong with some of these."""
     if not (root / "train").is_dir():
         return _one_tree(root, shares)
+    if shares != SplitShares():
+        raise DataError(
+            "the folder is split already",
+            where=str(root),
+            value="`data.split`, and the folder `train`",
+            expected="either the folders train, validation and test, or one tree and `split`",
+            remedy="remove `data.split`, or put the classes' folders into `data.directory` itself",
+        )
     folders = [_split_folder(root, names) for names in _SPLITS]
     found = [_by_class(folder) for folder in folders]
     classes = [name for name, files in found[0].items() if files]
@@ -76,6 +86,10 @@ def _one_tree(root: Path, shares: SplitShares) -> tuple[list[Listed], Sequence[s
     files = [(path, label) for label, name in enumerate(classes) for path in by_class[name]]
     labels = np.array([label for _, label in files], np.int64)
     split = stratified(labels, (shares.validation, shares.test), shares.seed)
+    for place, name in enumerate(classes):
+        lacking = [one for (one, *_), index in zip(_SPLITS, split, strict=True) if place not in labels[index]]
+        if lacking:
+            faults.append(f"{name} has no pictures in {' and '.join(lacking)}: there are {len(by_class[name])}")
     return [[files[place] for place in index] for index in split], classes, faults
 
 

@@ -29,7 +29,7 @@ class MultiLabelClassification:
         """
         return metrics_of(self.metric_tally(), outputs, labels)
 
-    def agreement(self, outputs: FloatArray, reference: FloatArray) -> float:
+    def agreement(self, outputs: FloatArray, reference: FloatArray) -> float | None:
         """The share of (image, class) that both take for present, a logit above 0, or both for absent."""
         return share_of(_alike, outputs, reference)
 
@@ -62,8 +62,7 @@ class Scores:
         occurs = labels.any(axis=0)
         if not occurs.any():
             return {"map": 0.0}
-        scores = outputs[:, : labels.shape[1]][:, occurs]
-        return {"map": float(average_precision_score(labels[:, occurs], scores, average="macro"))}
+        return {"map": float(average_precision_score(labels[:, occurs], outputs[:, occurs], average="macro"))}
 
 
 def _alike(outputs: FloatArray, reference: FloatArray) -> tuple[int, int]:

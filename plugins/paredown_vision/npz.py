@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from paredown.algorithms.objects import IGNORED, Objects, pack
+from paredown.algorithms.objects import IGNORED
 from paredown.contracts import Array, DataSplits
 from paredown.errors import DataError
 from paredown_vision.dataset_configs import NpzConfig
+from paredown_vision.npz_objects import object_labels
 from paredown_vision.splits import byte_splits, caps_of, fixed_orders, make_splits
 
 _SPLITS = ("train", "validation", "test")
@@ -22,7 +23,7 @@ def load_npz(config: NpzConfig, base_dir: Path) -> DataSplits:
 
     Raises:
         DataError: The file is missing or no NumPy file, holds Python objects, lacks an array, or has one of another
-            shape or dtype.
+            shape or dtype; an object cannot be used, and is not to be left out.
     """
     path = base_dir / config.path
     arrays = _read(path)
@@ -31,17 +32,18 @@ def load_npz(config: NpzConfig, base_dir: Path) -> DataSplits:
     shapes = {one.shape[1:] for one in images}
     if len(shapes) > 1 or len({one.dtype for one in images}) > 1:
         raise _refused(path, "the splits' images differ", str([f"{one.shape} {one.dtype}" for one in images]))
-    labels = _labels(arrays, [len(one) for one in images], path)
+    height, width = images[0].shape[2:]
+    labels, notes = _labels(arrays, [len(one) for one in images], (height, width), config, path)
     classes = _num_classes(labels) if config.num_classes is None else config.num_classes
     orders = fixed_orders([len(one) for one in images])
     kept = [order[:cap] for order, cap in zip(orders, caps_of(config.limit), strict=True)]
     labels = [one[places] for one, places in zip(labels, kept, strict=True)]
     if images[0].dtype != np.uint8:
         train, validation, test = ((one[index], label) for one, index, label in zip(images, kept, labels, strict=True))
-        return make_splits("npz", (train, validation, test), num_classes=classes)
+        return make_splits("npz", (train, validation, test), num_classes=classes, notes=notes)
     starts = np.cumsum([0, *(len(one) for one in images[:-1])])
     parts = [(start + index, label) for start, index, label in zip(starts, kept, labels, strict=True)]
-    return byte_splits("npz", np.concatenate(images), parts, classes)
+    return byte_splits("npz", np.concatenate(images), parts, classes, notes)
 
 
 def _read(path: Path) -> Mapping[str, Array]:
@@ -105,8 +107,12 @@ def _images(arrays: Mapping[str, Array], split: str, path: Path) -> Array:
     return images
 
 
-def _labels(arrays: Mapping[str, Array], counts: list[int], path: Path) -> list[Array]:
+def _labels(
+    arrays: Mapping[str, Array], counts: list[int], size: tuple[int, int], config: NpzConfig, path: Path
+) -> tuple[list[Array], tuple[str, ...]]:
+    """The labels of each split, and the notes on objects that were left out or mended."""
     found: list[Array] = []
+    notes: tuple[str, ...] = ()
     for split, count in zip(_SPLITS, counts, strict=True):
         parts = {part: arrays[name] for part in ("labels", *_OBJECTS) if (name := f"{split}_{part}") in arrays}
         for part, values in parts.items():
@@ -121,36 +127,22 @@ def _labels(arrays: Mapping[str, Array], counts: list[int], path: Path) -> list[
                     f"{values.dtype} of shape {values.shape}",
                     expected=f"{'numbers' if part == 'boxes' else 'whole numbers'}, {count} along the first axis",
                 )
-        found.append(_whole(parts["labels"]) if "labels" in parts else _objects(parts, split, path))
+        if "labels" in parts:
+            found.append(_whole(parts["labels"]))
+        else:
+            objects, of_split = object_labels(parts, split, size, config, path)
+            found.append(objects)
+            notes += of_split
     places = max((len(one["classes"][0]) for one in found if one.dtype.names and len(one)), default=1)
     if any(one.dtype.names and len(one) and len(one["classes"][0]) != places for one in found):
         raise _refused(path, "the splits have room for different numbers of objects")
-    return found
+    return found, notes
 
 
 def _whole(labels: Array) -> Array:
     """Class maps [count, height, width] as bytes where these hold them; other labels as int64."""
     is_map = labels.ndim == 3 and labels.size and labels.min() >= 0 and labels.max() <= np.iinfo(np.uint8).max
     return labels.astype(np.uint8 if is_map else np.int64, copy=False)
-
-
-def _objects(parts: Mapping[str, Array], split: str, path: Path) -> Array:
-    boxes, classes = parts["boxes"], parts["classes"]
-    crowd = parts.get("crowd", np.zeros(classes.shape, np.bool_))
-    masks = parts.get("masks")
-    fits = boxes.shape == (*classes.shape, 4) and classes.ndim == 2 and crowd.shape == classes.shape
-    if not fits or (masks is not None and (masks.ndim != 4 or masks.shape[:2] != classes.shape)):
-        raise _refused(
-            path,
-            f"the objects of `{split}` do not fit each other",
-            f"boxes {boxes.shape}, classes {classes.shape}, crowd {crowd.shape}",
-            expected="classes (count, objects), boxes (count, objects, 4), masks (count, objects, height, width)",
-        )
-    rows = [
-        Objects(boxes[row], classes[row], crowd[row], None if masks is None else masks[row])
-        for row in range(len(boxes))
-    ]
-    return pack(rows, classes.shape[1], None if masks is None else (masks.shape[2], masks.shape[3]))
 
 
 def _num_classes(labels: list[Array]) -> int:

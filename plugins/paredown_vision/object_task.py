@@ -71,10 +71,11 @@ class ObjectTask(ABC, Generic[Found]):
         """
         return metrics_of(self.metric_tally(), outputs, labels)
 
-    def agreement(self, outputs: Outputs, reference: Outputs) -> float:
-        """The share of objects with a score of at least 0.3 that both networks found; 1 where neither found any.
+    def agreement(self, outputs: Outputs, reference: Outputs) -> float | None:
+        """The share of objects with a score of at least 0.3 that both networks found.
 
-        Two are the same where class and place are: an intersection over union of at least 0.5.
+        None where neither found one. Two are the same where class and place are: an intersection over union of at
+        least 0.5.
         """
         return share_of(self._alike, outputs, reference)
 

@@ -86,8 +86,6 @@ def read_picture(path: Path, options: PictureOptions) -> tuple[Array, tuple[int,
     from PIL import Image
 
     def placed(image: Any) -> tuple[Array, tuple[int, int]]:
-        if image.mode == "F" or image.mode.startswith("I"):
-            raise Unreadable(f"has more than 8 bits a value (mode {image.mode})")
         if image.mode == "P" and "transparency" in image.info:
             image = image.convert("RGBA")
         converted = image.convert("L" if options.channels == 1 else "RGB")
@@ -102,7 +100,7 @@ def read_class_map(path: Path, options: PictureOptions, empty: int) -> tuple[Arr
     """A map of classes from a palette's indices, uint8, [height, width], and its own (width, height).
 
     Raises:
-        Unreadable: It is missing or damaged, or its pixels are colours and no indices.
+        Unreadable: It is missing or damaged, has more than 8 bits a value, or its pixels are colours and no indices.
     """
     from PIL import Image
 
@@ -122,6 +120,8 @@ def _opened(path: Path, use: Callable[[Any], tuple[Array, tuple[int, int]]]) -> 
         with Image.open(path, formats=_FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise Unreadable(f"is too large: {image.width} x {image.height} pixels")
+            if image.format == "PNG" and (bits := _png_bits(path)) > 8:
+                raise Unreadable(f"has more than 8 bits a value: {bits}")
             return use(image)
     except FileNotFoundError:
         raise Unreadable("is missing") from None
@@ -131,6 +131,12 @@ def _opened(path: Path, use: Callable[[Any], tuple[Array, tuple[int, int]]]) -> 
         raise
     except Exception as error:  # decoders raise whatever broken bytes lead them to
         raise Unreadable(f"is damaged: {error}") from error
+
+
+def _png_bits(path: Path) -> int:
+    """Bits a value in a PNG file: Pillow's mode does not tell, colours of 16 bits come as 8."""
+    with path.open("rb") as file:
+        return file.read(25)[24]
 
 
 def _room(shape: tuple[int, ...]) -> Array:

@@ -41,7 +41,7 @@ class SemanticSegmentation:
         """
         return metrics_of(self.metric_tally(), outputs, labels)
 
-    def agreement(self, outputs: FloatArray, reference: FloatArray) -> float:
+    def agreement(self, outputs: FloatArray, reference: FloatArray) -> float | None:
         """The share of pixels whose greatest logit is the same class's in both, [count, classes, height, width]."""
         return share_of(_alike, outputs, reference)
 

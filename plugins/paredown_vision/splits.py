@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,10 +13,11 @@ from paredown.errors import DataError
 from paredown_vision.config import SplitLimits
 
 Limit = int | SplitLimits | None
+Item = TypeVar("Item")
 
 
 def stratified(labels: IntArray, shares: tuple[float, float], seed: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Indices of train, validation and test, each class shared out alike.
+    """Indices of train, validation and test, each class shared out alike; one of three or more is in each.
 
     Args:
         labels: [count].
@@ -26,7 +28,10 @@ def stratified(labels: IntArray, shares: tuple[float, float], seed: int) -> tupl
     parts: tuple[list[IntArray], list[IntArray], list[IntArray]] = ([], [], [])
     for label in np.unique(labels):
         index = generator.permutation(np.flatnonzero(labels == label))
-        validation, test = (round(len(index) * share) for share in shares)
+        least = 1 if len(index) >= len(parts) else 0
+        validation, test = (max(least, round(len(index) * share)) for share in shares)
+        validation = min(validation, len(index) - 2 * least)
+        test = min(test, len(index) - validation - least)
         for part, piece in zip(
             parts, (index[validation + test :], index[:validation], index[validation:][:test]), strict=True
         ):
@@ -45,7 +50,11 @@ Part = tuple[FloatArray, Array]
 
 
 def make_splits(
-    name: str, splits: tuple[Part, Part, Part], limit: Limit = None, num_classes: int | None = None
+    name: str,
+    splits: tuple[Part, Part, Part],
+    limit: Limit = None,
+    num_classes: int | None = None,
+    notes: tuple[str, ...] = (),
 ) -> DataSplits:
     """Caps the splits, then normalises all of them by the mean and deviation of the training images.
 
@@ -54,6 +63,7 @@ def make_splits(
         splits: Train, validation and test.
         limit: At most so many images a split.
         num_classes: One more than the greatest label where not given.
+        notes: What was left out.
 
     Raises:
         DataError: There is no training image to normalise by.
@@ -69,7 +79,7 @@ def make_splits(
         (((images - mean) / deviation).astype(np.float32), labels if _is_kept(labels) else labels.astype(np.int64))
         for images, labels in capped
     )
-    return DataSplits(name, train, validation, test, classes)
+    return DataSplits(name, train, validation, test, classes, notes)
 
 
 def byte_splits(
@@ -119,6 +129,14 @@ def fixed_orders(counts: Sequence[int]) -> list[IntArray]:
     """An order for each split by a fixed draw, so that its first images are a fair sample of sorted data."""
     random = np.random.default_rng(0)
     return [random.permutation(count) for count in counts]
+
+
+def drawn(parts: Sequence[Sequence[Item]], limit: Limit) -> list[list[Item]]:
+    """Each split in the order of a fixed draw, capped: of files that are sorted by class, a fair sample."""
+    orders = fixed_orders([len(part) for part in parts])
+    return [
+        [part[place] for place in order[:cap]] for part, order, cap in zip(parts, orders, caps_of(limit), strict=True)
+    ]
 
 
 def _not_zero(deviation: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ from paredown.contracts import Array, Outputs
 
 
 class Share:
-    """The share of predictions that two networks have in common; 1 where there are none."""
+    """The share of predictions that two networks have in common; None where there are none to compare."""
 
     def __init__(self, count: Callable[[Any, Any], tuple[int, int]]) -> None:
         """`count` gives, of the outputs of both for a batch, the predictions in common, and how many there are."""
@@ -22,12 +22,12 @@ class Share:
         self._shared += shared
         self._total += total
 
-    def compute(self) -> float:
+    def compute(self) -> float | None:
         """The share over all batches."""
-        return self._shared / self._total if self._total else 1.0
+        return self._shared / self._total if self._total else None
 
 
-def share_of(count: Callable[[Any, Any], tuple[int, int]], outputs: Outputs, reference: Outputs) -> float:
+def share_of(count: Callable[[Any, Any], tuple[int, int]], outputs: Outputs, reference: Outputs) -> float | None:
     """`Share` of a single batch."""
     share = Share(count)
     share.update(outputs, reference)

@@ -10,10 +10,10 @@ from paredown.algorithms.objects import IGNORED
 from paredown.contracts import Array, DataSplits
 from paredown.errors import DataError
 from paredown_vision.dataset_configs import VocSegmentationConfig
-from paredown_vision.faults import require_directory, settle
+from paredown_vision.faults import require_directory, require_disjoint, settle
 from paredown_vision.label_room import require_label_room
 from paredown_vision.pictures import SUFFIXES, Unreadable, read_all, read_class_map, read_picture
-from paredown_vision.splits import byte_splits, caps_of, halves
+from paredown_vision.splits import byte_splits, drawn, halves
 
 
 def load_voc_segmentation(config: VocSegmentationConfig, base_dir: Path) -> DataSplits:
@@ -21,12 +21,14 @@ def load_voc_segmentation(config: VocSegmentationConfig, base_dir: Path) -> Data
 
     Raises:
         DataError: A folder or a list is missing, or with `on_error: refuse` a picture or a map cannot be used, or the
-            maps are too large for memory.
+            maps are too large for memory, or a picture is in two splits.
     """
     root = require_directory(base_dir / config.directory, "data.directory")
     pictures = _files(require_directory(root / "JPEGImages", "data.directory"))
     maps = _files(require_directory(root / "SegmentationClass", "data.directory"))
-    names = [part[:cap] for part, cap in zip(_lists(root, config), caps_of(config.limit), strict=True)]
+    lists = _lists(root, config)
+    require_disjoint([[pictures.get(name, root / name) for name in part] for part in lists], root)
+    names = drawn(lists, config.limit)
     every = [name for part in names for name in part]
     height, width = config.size
     require_label_room(len(every), height * width, f"a class map of {height} x {width}")

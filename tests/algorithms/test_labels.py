@@ -17,9 +17,14 @@ from paredown.spec.data_checks import LABELLED_TASKS
 IMAGES = (2, 3, 4, 5)
 
 
-def objects(category: int = 1, box: float = 1.0, size: tuple[int, int] | None = None) -> Array:
-    masks = None if size is None else np.ones((1, *size), np.uint8)
-    one = Objects(np.full((1, 4), box, np.float32), np.array([category]), np.array([False]), masks)
+def objects(
+    category: int = 1,
+    box: tuple[float, float, float, float] = (1, 0, 3, 4),
+    size: tuple[int, int] | None = None,
+    ink: int = 1,
+) -> Array:
+    masks = None if size is None else np.full((1, *size), ink, np.uint8)
+    one = Objects(np.array([box], np.float32), np.array([category]), np.array([False]), masks)
     return pack([one, Objects(*(part[:0] for part in (one.boxes, one.classes, one.crowd)), masks)], 2, size)
 
 
@@ -28,6 +33,7 @@ RIGHT: list[tuple[str, Array]] = [
     ("multi_label_classification", np.array([[0, 1, 1], [0, 0, 0]])),
     ("semantic_segmentation", np.full((2, 4, 5), 255)),
     ("detection", objects()),
+    ("detection", objects(box=(-0.5, 0, 5.5, 4))),
     ("instance_segmentation", objects(size=(4, 5))),
     ("a plugin's own", np.zeros((2, 7))),
 ]
@@ -43,7 +49,10 @@ WRONG: list[tuple[str, Array, str]] = [
     ("semantic_segmentation", np.full((2, 4, 5), 254), "254"),
     ("detection", np.array([0, 1]), "shape (2,), int64"),
     ("detection", objects(category=3), "3"),
-    ("detection", objects(box=np.nan), "boxes with NaN or infinity"),
+    ("detection", objects(box=(np.nan, 0, 1, 1)), "boxes with NaN or infinity"),
+    ("detection", objects(box=(3, 2, 1, 1)), "1 of 1 objects, first in image 0: 3, 2, 1, 1"),
+    ("detection", objects(box=(1, 1, 3, 30)), "1 of 1 objects, first in image 0: 1, 1, 3, 30"),
+    ("instance_segmentation", objects(size=(4, 5), ink=0), "1 of 1 objects, first in image 0: 1, 0, 3, 4"),
     ("instance_segmentation", objects(), "no field `masks`"),
     ("instance_segmentation", objects(size=(5, 4)), "shape (2, 5, 4), uint8"),
     ("a plugin's own", np.zeros(3), "3 labels"),

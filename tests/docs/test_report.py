@@ -181,6 +181,43 @@ def test_the_terminal_shows_both_backends_and_the_failure(comparison, capsys):
     assert "third, seed 0: failed" in shown
 
 
+def measured(comparison: Comparison, **metrics: float) -> Comparison:
+    """The same, all of its files with these metrics beside."""
+    runs = []
+    for run in comparison.runs:
+        files_of = [
+            one.model_copy(update={"metrics": one.metrics | metrics}) for one in (run.baseline, *run.candidates)
+        ]
+        runs.append(run.model_copy(update={"baseline": files_of[0], "candidates": tuple(files_of[1:])}))
+    return comparison.model_copy(update={"name": "any", "runs": tuple(runs)})
+
+
+def test_the_first_columns_are_the_metrics_by_name_in_percent_where_they_are_shares(comparison):
+    several = measured(comparison, top5=1.0, own=-3.25)
+    assert columns(several)[:5] == ("", "top1", "top5", "own", "params")
+    baseline, _, int8 = blocks(several)[0].rows
+    assert [str(cell) for cell in baseline.cells][:3] == ["98.00%", "100.00%", "-3.25"]
+    assert [str(cell) for cell in int8.cells][:3] == ["97.50% (-0.50)", "100.00%", "-3.25"]
+    for column in columns(several):
+        assert f"<th>{column}</th>" in render(several, [])
+    own = several.model_copy(update={"primary": "own"})
+    assert columns(own)[1] == "own"
+    assert str(blocks(own)[0].rows[2].cells[0]) == "-3.25 (+0)"
+
+
+def test_an_agreement_of_nothing_is_not_one_of_everything(comparison, capsys):
+    (torch, paddle), (between,) = comparison.runs, comparison.agreement
+    blind = torch.model_copy(
+        update={"candidates": tuple(one.model_copy(update={"agreement": None}) for one in torch.candidates)}
+    )
+    nothing = comparison.model_copy(
+        update={"runs": (blind, paddle), "agreement": (between.model_copy(update={"predictions": None}),)}
+    )
+    assert render(nothing, []).count("nothing to compare") == 3
+    print_comparison(nothing, Console(width=160))
+    assert "nothing to compare" in capsys.readouterr().out
+
+
 def test_a_comparison_without_runs_is_a_page_too(comparison):
     page = render(comparison.model_copy(update={"runs": (), "agreement": ()}), [])
     assert "Plotly" not in page

@@ -6,6 +6,7 @@ import pytest
 
 from paredown.contracts import LayerInfo
 from paredown.engine.choosing import choose, reasons
+from paredown.engine.deployment import apart
 from paredown.engine.uneven_widths import explain_slowness
 from paredown.results import Candidate
 
@@ -92,3 +93,10 @@ def test_a_cut_network_that_is_slower_is_told_about_the_widths_that_make_it_so()
 )
 def test_nothing_is_said_of_widths_that_cost_nothing(file, width, left):
     assert explain_slowness(WHOLE, [file], [convolution("a", width)], [convolution("a", left)]) == ()
+
+
+def test_a_float_file_whose_metrics_are_not_its_networks_is_told():
+    assert list(apart("fp32", {"map": 0.5004, "ap50": 1.0}, {"map": 0.5, "ap50": 1.0})) == []
+    (note,) = apart("fp32", {"map": 0.502, "ap50": 1.0}, {"map": 0.5, "ap50": 1.0})
+    assert note.startswith("fp32: map is 0.5020 by the file and 0.5000 in the framework")
+    assert list(apart("fp32", {"map": float("nan")}, {"map": 0.5}))

@@ -79,7 +79,9 @@ def test_files_are_measured_by_average_precision(finished, case):
 def test_the_cut_network_is_smaller_and_its_file_finds_what_it_finds(finished, case):
     _, result, _ = finished[case]
     fp32, int8 = result.candidates
-    assert fp32.agreement >= 0.999
+    assert fp32.metrics == pytest.approx(fp32.framework, abs=1e-3)
+    assert int8.framework is None
+    assert fp32.agreement is None or fp32.agreement >= 0.999  # test_detecting has detectors that detect
     assert int8.macs < 0.9 * result.baseline.macs
     assert int8.weight_bytes < 0.4 * fp32.weight_bytes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from helpers import small_spec
+from helpers import PRUNE, small_spec
 from onnx import TensorProto, helper
 
 from paredown.algorithms import initialization
@@ -14,9 +14,10 @@ from paredown.contracts import BackendInfo, Measurements, RunContext
 from paredown.engine.given import GivenWorkbench
 from paredown.engine.networks import cache_directory
 from paredown.engine.stepping import StepInput
+from paredown.engine.teaching.onnx_file import OnnxFile
 from paredown.engine.teaching.preparing import prepare_lessons, require_lessons
 from paredown.engine.teaching.soft_labels import soft_labels
-from paredown.engine.teaching.taps import Networks, require_comparable
+from paredown.engine.teaching.taps import Networks, planned_taps, require_comparable, require_layers
 from paredown.engine.teaching.teachers import _title, make_teacher, require_outputs
 from paredown.engine.workbench import Workbench
 from paredown.errors import ArtifactError, BackendFailed, ModelError, UnsupportedError
@@ -147,6 +148,23 @@ def test_an_artifact_that_is_none_is_refused_before_any_training(bench):
     assert caught.value.problems[0].where == "steps[0].teacher.path"
 
 
+@pytest.mark.parametrize("shape", [(3, 8, 8), (3, 5)], ids=["maps", "positions"])
+def test_an_onnx_file_teaches_what_the_students_first_output_is(tmp_path, shape):
+    path = tmp_path / "maps.onnx"
+    weight = onnx.numpy_helper.from_array(np.ones((64, int(np.prod(shape))), np.float32), "w")
+    sizes = onnx.numpy_helper.from_array(np.array([-1, *shape]), "sizes")
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["rows"]),
+        helper.make_node("Reshape", ["rows", "sizes"], ["y"]),
+    ]
+    given = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("n", 1, 8, 8))]
+    out = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ("n", *shape))]
+    graph = helper.make_graph(nodes, "net", given, out, [weight, sizes])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    assert OnnxFile(path, "here", (1, 8, 8)).run(np.ones((2, 1, 8, 8), np.float32)).shape == (2, *shape)
+
+
 def test_a_teacher_of_other_classes_is_refused_unless_only_features_are_compared(bench):
     teacher = {"kind": "zoo", "name": "resnet20", "num_classes": 7, "train": {"epochs": 1}}
     with pytest.raises(ModelError, match="outputs are not the student's"):
@@ -258,6 +276,32 @@ def test_taps_of_different_ranks_are_refused(bench, pair, what):
     losses = [{"kind": "similarity", "taps": [pair]}]
     with pytest.raises(ModelError, match=what):
         require_lessons(bench(losses=losses, teacher={"kind": "zoo", "name": "resnet20", "train": {"epochs": 1}}))
+
+
+TWICE = {"head": (8, 4, 4), "head:1": (8, 2, 2)}
+
+
+def test_every_call_of_a_shared_layer_is_a_tap():
+    networks = Networks(TWICE, {"head": (12, 4, 4), "head:1": (12, 2, 2)})
+    (loss,) = load_losses({"kind": "feature_l2", "taps": [{"student": "head"}]})
+    require_layers([loss], networks, "steps[0]")
+    first, second = planned_taps(loss, networks)
+    assert (first.student, first.teacher, second.student, second.teacher) == ("head", "head", "head:1", "head:1")
+    assert first.projection == second.projection == (12, 8, 1, 1)
+    with pytest.raises(ModelError, match="different numbers of times"):
+        require_layers([loss], Networks(TWICE, {"head": (8, 4, 4)}), "steps[0]")
+
+
+def test_a_call_is_no_layer_of_its_own():
+    (loss,) = load_losses({"kind": "feature_l2", "taps": [{"student": "head:1"}]})
+    with pytest.raises(ModelError, match="no layer or block of this name"):
+        require_layers([loss], Networks(TWICE, TWICE), "steps[0]")
+
+
+def load_losses(*losses):
+    """The losses of a distillation, as the spec's models."""
+    step = small_spec()["steps"][1] | {"losses": list(losses)}
+    return load_spec(small_spec(steps=[PRUNE, step]), Manager.discover().registry).steps[1].losses
 
 
 def zoo(tmp_path):

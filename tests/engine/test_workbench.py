@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers import small_spec
 
 from paredown.contracts import BackendInfo, Outcome, RunContext
 from paredown.engine.workbench import Workbench
-from paredown.errors import BackendFailed, PlanError
+from paredown.errors import BackendFailed, ModelError, PlanError
 from paredown.manager import Manager
 from paredown.markers import hookimpl
 from paredown.plan import Cut, Group, Member, PrunePlan
+from paredown.spec.loader import load_spec
 
 GROUP = Group(name="w", size=4, members=(Member(parameter="w", axis=0, role="output"),))
 PLAN = PrunePlan(
@@ -88,3 +90,17 @@ def test_a_network_that_does_not_run_after_the_cut_is_refused(bench):
 def test_a_plan_of_another_network_is_refused_before_the_backend_is_asked(bench):
     with pytest.raises(PlanError, match="w, axis 0"):
         bench(lambda given: pytest.fail("the backend was asked")).cut({"w": np.arange(5.0)}, PLAN)
+
+
+@pytest.mark.parametrize(("classes", "what"), [(4, "more outputs"), (2, "fewer outputs")])
+def test_a_network_for_several_classes_an_image_has_an_output_for_each_column(tmp_path, classes, what):
+    arrays = {}
+    for split in ("train", "validation", "test"):
+        arrays |= {f"{split}_images": np.zeros((4, 1, 8, 8), np.uint8), f"{split}_labels": np.eye(4, 3, dtype=np.int64)}
+    np.savez(tmp_path / "several.npz", **arrays)
+    given = {"name": "cnn", "num_classes": classes, "in_channels": 1, "input_size": [8, 8]}
+    task = {"task": {"kind": "multi_label_classification"}, "data": {"kind": "npz", "path": "several.npz"}}
+    manager = Manager.discover()
+    spec = load_spec(small_spec(**task, model={"kind": "zoo"} | given, steps=[]), manager.registry)
+    with pytest.raises(ModelError, match=what):
+        Workbench(manager, "torch", spec, RunContext(base_dir=tmp_path)).require_fit()

@@ -42,6 +42,31 @@ def test_taps_are_the_outputs_of_layers_and_blocks(hooks, build):
     assert list(found).index("layer1.0.conv1") < list(found).index("layer1") < list(found).index("layer2")
 
 
+def test_a_shared_layer_gives_an_output_at_each_call(hooks):
+    import paddle
+
+    from paredown_paddle.taps import captured
+
+    class Shared(paddle.nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.head = paddle.nn.Conv2D(1, 1, 3)
+
+        def forward(self, x):
+            return self.head(self.head(x))
+
+    model = Shared()
+    found = hooks.measure(backend="paddle", model=model, request=MeasureRequest("taps", (1, 8, 8))).taps
+    assert found == {"head": (1, 6, 6), "head:1": (1, 4, 4)}
+    images = paddle.randn([2, 1, 8, 8])
+    with captured(model, ["head:1"]) as kept:
+        for _ in range(2):
+            outputs = model(images)
+    assert list(kept) == ["head:1"]
+    assert np.array_equal(kept["head:1"].numpy(), outputs.numpy())
+    assert hooks_of(model) == 0
+
+
 def test_features_of_a_teacher_move_the_student_and_leave_no_hook(build, distill, state, losses):
     student, teacher = build("cnn"), build("resnet20")
     before = state(teacher)

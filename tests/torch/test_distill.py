@@ -38,6 +38,29 @@ def test_a_tap_is_what_its_own_layer_gives_although_the_next_works_in_place(buil
     assert (found["0"] < 0).any()
 
 
+def test_a_shared_layer_gives_an_output_at_each_call():
+    from paredown_torch.taps import captured
+
+    class Shared(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = torch.nn.Conv2d(1, 1, 3)
+
+        def forward(self, x):
+            return self.head(self.head(x))
+
+    model = Shared()
+    found = plugin.measure("torch", model, MeasureRequest("taps", (1, 8, 8))).taps
+    assert found == {"head": (1, 6, 6), "head:1": (1, 4, 4)}
+    images = torch.randn(2, 1, 8, 8)
+    with captured(model, ["head:1"]) as kept:
+        for _ in range(2):
+            outputs = model(images)
+    assert list(kept) == ["head:1"]
+    assert torch.equal(kept["head:1"], outputs)
+    assert hooks_of(model) == 0
+
+
 def test_features_of_a_teacher_move_the_student_and_leave_no_hook(build):
     student, teacher = build("cnn", 1, 8), build("resnet20", 1, 8)
     before = state(teacher)

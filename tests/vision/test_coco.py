@@ -17,6 +17,7 @@ from paredown_vision.coco import load_coco
 from paredown_vision.coco_masks import decoded
 from paredown_vision.dataset_configs import CocoConfig
 from paredown_vision.pictures import Unreadable
+from paredown_vision.splits import fixed_orders
 
 masks = pytest.importorskip("pycocotools.mask", reason="pycocotools is not installed: pip install 'paredown[vision]'")
 
@@ -59,9 +60,15 @@ def load(root: Path, **options: Any) -> DataSplits:
     return load_coco(CocoConfig.model_validate(config), root)
 
 
+def by_picture(labels: Any, count: int = 4) -> Any:
+    """Labels of a split in the file's order: they come in that of a fixed draw."""
+    (order,) = fixed_orders([count])
+    return labels[np.argsort(order)]
+
+
 def test_boxes_are_scaled_to_the_input_and_classes_numbered_in_order(tmp_path: Path) -> None:
     data = load(dataset(tmp_path, OBJECTS))
-    labels = data.train[1]
+    labels = by_picture(data.train[1])
     assert data.num_classes == 2
     assert labels["classes"].tolist() == [[1, 0], [1, -1], [-1, -1], [-1, -1]]
     assert labels["boxes"][0].tolist() == [[2, 4, 6, 12], [0, 0, 16, 16]]
@@ -71,19 +78,41 @@ def test_boxes_are_scaled_to_the_input_and_classes_numbered_in_order(tmp_path: P
 
 def test_boxes_follow_cropping_and_margins(tmp_path: Path) -> None:
     dataset(tmp_path, OBJECTS)
-    cropped = load(tmp_path, fit="crop", size=[8, 8]).train[1]
+    cropped = by_picture(load(tmp_path, fit="crop", size=[8, 8]).train[1])
     assert cropped["boxes"][0].tolist() == [[0, 2, 2, 6], [0, 0, 8, 8]]
-    padded = load(tmp_path, fit="pad").train[1]
+    padded = by_picture(load(tmp_path, fit="pad").train[1])
     assert padded["boxes"][0].tolist() == [[2, 6, 6, 10], [0, 4, 16, 12]]
 
 
 def test_masks_come_from_polygons_and_run_lengths(tmp_path: Path) -> None:
-    labels = load(dataset(tmp_path, OBJECTS), target="instance_segmentation").train[1]
+    labels = by_picture(load(dataset(tmp_path, OBJECTS), target="instance_segmentation").train[1])
     expected = np.zeros((16, 16), np.uint8)
     expected[4:12, 2:6] = 1
     np.testing.assert_array_equal(labels["masks"][0, 0], expected)
     assert labels["masks"][0, 1].all()
     assert not labels["masks"][2:].any()
+
+
+def test_masks_that_vanish_on_the_input_go_with_their_objects_and_are_counted(tmp_path: Path) -> None:
+    thin = annotation(4, 0, [4, 0, 4, 8], segmentation={"size": [8, 16], "counts": [32, 8, 88]})
+    dataset(tmp_path, [*OBJECTS, thin])
+    data = load(tmp_path, target="instance_segmentation", size=[4, 8])
+    assert by_picture(data.train[1])["classes"][0].tolist() == [1, 0, -1]
+    assert data.notes == ("data: 2 of 8 objects have less than a pixel left on the input, and were left out",)
+
+
+def test_a_limit_draws_from_a_file_that_is_sorted_by_class(tmp_path: Path) -> None:
+    sorted_by_class = [annotation(index, index, [2, 2, 4, 4], category_id=(3, 7)[index // 2]) for index in range(4)]
+    dataset(tmp_path, sorted_by_class)
+    assert load(tmp_path, limit={"train": 2}).train[1]["classes"].ravel().tolist() == [
+        (0, 1)[place // 2] for place in fixed_orders([4])[0][:2]
+    ]
+
+
+def test_a_picture_of_two_splits_is_refused(tmp_path: Path) -> None:
+    dataset(tmp_path, OBJECTS)
+    with pytest.raises(DataError, match="4 pictures are in more than one split"):
+        load(tmp_path, validation={"images": "train", "annotations": "train.json"})
 
 
 def test_compressed_run_lengths_are_read_as_pycocotools_reads_them() -> None:
@@ -108,6 +137,7 @@ def test_compressed_run_lengths_are_read_as_pycocotools_reads_them() -> None:
         {"size": [8, 16], "counts": "ooooo"},
         {"size": [8, 16], "counts": "\x00\xff"},
         {"size": [8, 16]},
+        {"size": [8, 16], "counts": [128]},
     ],
 )
 def test_a_wrong_mask_is_refused_before_it_reaches_c_code(segmentation: Any) -> None:
@@ -171,7 +201,7 @@ def test_boxes_outside_their_picture_are_refused_or_cut(tmp_path: Path) -> None:
     assert "annotation 21" in str(problem.value)
     assert "annotation 22" not in str(problem.value)
     assert "`outside: clip`" in str(problem.remedy)
-    labels = load(tmp_path, outside="clip").train[1]
+    labels = by_picture(load(tmp_path, outside="clip").train[1])
     assert labels["boxes"][2, :2].tolist() == [[12, 8, 16, 16], [0, 0, 16, 16]]
 
 
@@ -181,7 +211,8 @@ def test_pictures_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     Image.new("RGB", (5, 5)).save(tmp_path / "train" / "2.png")
     with pytest.raises(DataError) as caught:
         load(tmp_path)
-    assert caught.value.problems[0].value == "1.png is missing; 2.png has 5 x 5 pixels, not 16 x 8"
+    found = str(caught.value.problems[0].value).split("; ")
+    assert sorted(found) == ["1.png is missing", "2.png has 5 x 5 pixels, not 16 x 8"]
     assert len(load(tmp_path, on_error="skip").train[0]) == 2
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,35 @@ def test_every_picture_is_in_one_split_alone(tmp_path: Path) -> None:
     assert sum(map(len, shades)) == len(set().union(*shades)) == 40
 
 
+def test_small_classes_are_in_every_split_and_too_small_ones_are_named(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set")
+    for index in range(3):
+        draw(root / "rare" / f"{index}.png", 120 + index)
+    data = load(root)
+    assert [np.bincount(part[1], minlength=3)[2] for part in (data.train, data.validation, data.test)] == [1, 1, 1]
+    (root / "rare" / "0.png").unlink()
+    (root / "rare" / "1.png").unlink()
+    with pytest.raises(DataError, match="rare has no pictures in validation and test: there are 1"):
+        load(root)
+    assert "rare has no pictures in validation and test" in load(root, on_error="skip").notes[0]
+
+
+def test_a_folder_that_is_split_is_not_split_again(tmp_path: Path) -> None:
+    for split in ("train", "validation", "test"):
+        tree(tmp_path / "set" / split, 2)
+    with pytest.raises(DataError, match="the folder is split already"):
+        load(tmp_path / "set", split={"seed": 7})
+
+
+def test_a_picture_of_two_splits_is_refused_under_whatever_name(tmp_path: Path) -> None:
+    for split in ("train", "validation", "test"):
+        tree(tmp_path / "set" / split, 2)
+    seen = tmp_path / "set" / "train" / "dark" / "0.png"
+    (tmp_path / "set" / "test" / "dark" / "other.png").symlink_to(seen)
+    with pytest.raises(DataError, match=r"other\.png of test is in train"):
+        load(tmp_path / "set")
+
+
 def test_train_validation_and_test_may_be_folders(tmp_path: Path) -> None:
     for split, count in (("train", 6), ("val", 3), ("test", 2)):
         tree(tmp_path / "set" / split, count)
@@ -85,6 +116,25 @@ def test_a_limit_keeps_both_classes(tmp_path: Path) -> None:
     assert len(data.train[1]) == 16
     assert set(data.train[1]) == {0, 1}
     assert len(data.test[1]) == 40
+
+
+def deep(path: Path) -> None:
+    """Colours of 16 bits a value, which Pillow cannot write."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)
+    rows = zlib.compress((b"\0" + bytes(24)) * 4)
+    content = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+
+
+def test_colours_of_16_bits_are_not_cut_to_8(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set")
+    deep(root / "dark" / "0.png")
+    with pytest.raises(DataError, match=r"dark/0\.png has more than 8 bits a value: 16"):
+        load(root)
 
 
 @pytest.mark.parametrize(

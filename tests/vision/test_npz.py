@@ -62,11 +62,44 @@ def test_labels_may_be_objects(tmp_path: Path) -> None:
         count = len(given.pop(f"{split}_labels"))
         given[f"{split}_boxes"] = np.tile(np.array([[0, 0, 2, 2], [0, 0, 0, 0]], np.float64), (count, 1, 1))
         given[f"{split}_classes"] = np.tile([3, -1], (count, 1))
-        given[f"{split}_masks"] = np.zeros((count, 2, 4, 6), np.uint8)
+        given[f"{split}_masks"] = np.ones((count, 2, 4, 6), np.uint8)
     labels = load(tmp_path, given).train[1]
     assert labels.dtype.names == ("boxes", "classes", "crowd", "masks")
     assert labels["boxes"][0, 0].tolist() == [0, 0, 2, 2]
     assert not labels["crowd"].any()
+
+
+def boxed(boxes: list[list[float]], ink: int = 1) -> Arrays:
+    given = arrays()
+    for split in SPLITS:
+        count = len(given.pop(f"{split}_labels"))
+        given[f"{split}_boxes"] = np.tile(np.array(boxes), (count, 1, 1))
+        given[f"{split}_classes"] = np.tile(np.arange(len(boxes)), (count, 1))
+        given[f"{split}_masks"] = np.full((count, len(boxes), 4, 6), ink, np.uint8)
+    return given
+
+
+def test_objects_that_nothing_can_find_are_refused_by_their_image_or_left_out(tmp_path: Path) -> None:
+    for given, fault in (
+        (boxed([[0, 0, 2, 2], [3, 3, 1, 1]]), "object 1 of image 0 has no width or height: 3, 3, 1, 1"),
+        (boxed([[0, 0, 2, 2], [1, 1, 1, np.nan]]), "object 1 of image 0 has NaN or infinity in its box: 1, 1, 1, nan"),
+        (boxed([[0, 0, 2, 2]], ink=0), "object 0 of image 0 has an empty mask: 0, 0, 2, 2"),
+    ):
+        with pytest.raises(DataError, match="of `train` cannot be used") as caught:
+            load(tmp_path, given)
+        assert str(caught.value.problems[0].value).startswith(fault)
+        left = load(tmp_path, given, on_error="skip", num_classes=2)
+        assert {"data: 12 of", fault} <= {left.notes[0][:11], left.notes[0].split(": ", 2)[2][: len(fault)]}
+        assert (left.train[1]["classes"] == 1).sum() == 0
+
+
+def test_boxes_outside_of_the_image_are_refused_or_cut(tmp_path: Path) -> None:
+    given = boxed([[-0.5, 0, 2, 4.5], [4, 2, 60, 4], [50, 50, 60, 60]])
+    with pytest.raises(DataError, match="object 1 of image 0 has a box that reaches out of 6 x 4 pixels: 4, 2, 60, 4"):
+        load(tmp_path, given)
+    labels = load(tmp_path, given, outside="clip").test[1]
+    assert labels["boxes"][0].tolist() == [[0, 0, 2, 4], [4, 2, 6, 4], [0, 0, 0, 0]]
+    assert labels["classes"][0].tolist() == [0, 1, -1]
 
 
 def test_labels_beside_objects_are_refused_by_name(tmp_path: Path) -> None:

@@ -52,8 +52,17 @@ def test_maps_hold_palette_indices(tmp_path: Path) -> None:
 def test_without_a_list_for_test_validation_is_halved(tmp_path: Path) -> None:
     data = load(dataset(tmp_path))
     assert (len(data.validation[0]), len(data.test[0])) == (3, 3)
-    whole = load(tmp_path, lists={"test": "val"})
-    assert (len(whole.validation[0]), len(whole.test[0])) == (6, 6)
+    with pytest.raises(DataError, match="6 pictures are in more than one split"):
+        load(tmp_path, lists={"test": "val"})
+
+
+def test_a_limit_draws_from_a_sorted_list(tmp_path: Path) -> None:
+    whole, few = load(dataset(tmp_path)), load(tmp_path, limit=3)
+    shades = [sorted(float(image.max()) for image in data.train[0][:]) for data in (whole, few)]
+    assert len(shades[1]) == 3
+    np.testing.assert_array_equal(few.train[1], whole.train[1][:3])
+    images = load(tmp_path, limit={"train": 3}).train[0]
+    np.testing.assert_array_equal(images[:], few.train[0][:])
 
 
 def test_what_lies_beside_the_picture_does_not_count(tmp_path: Path) -> None:

@@ -66,8 +66,11 @@ class Task(Protocol):
         """Metrics by name, each in [0, 1], greater is better."""
         ...
 
-    def agreement(self, outputs: Outputs, reference: Outputs) -> float:
-        """The share of predictions, in [0, 1], that are the same in two networks' outputs for the same images."""
+    def agreement(self, outputs: Outputs, reference: Outputs) -> float | None:
+        """The share of predictions, in [0, 1], that are the same in two networks' outputs for the same images.
+
+        None where neither predicts anything: a share of nothing says nothing.
+        """
         ...
 
 
@@ -90,7 +93,7 @@ class AgreementTally(Protocol):
         """Counts a batch of both; neither argument is changed."""
         ...
 
-    def compute(self) -> float:
+    def compute(self) -> float | None:
         """The agreement over all batches, as `Task.agreement` of them joined."""
         ...
 

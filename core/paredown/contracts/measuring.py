@@ -45,7 +45,7 @@ class Measurements:
     """What a backend found. `gradients` are [batches, positions along the axis], float64, reduced on the device.
 
     `taps` are the shapes of layers' and blocks' outputs by neutral name, without the batch axis, in order of execution;
-    of one that is called more than once, the last call's.
+    one that is called more than once has one for each call, by the names of `paredown.algorithms.calls`.
     """
 
     layers: tuple[LayerInfo, ...] = ()

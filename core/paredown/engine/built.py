@@ -42,7 +42,8 @@ class Built:
     """One network as it would be deployed.
 
     `file` is a file or a directory, relative to the run's. `tested` is what it does on the test split; `simulated` are
-    the metrics of fake quantization; `settings` those of a runtime's own quantizer.
+    the metrics of fake quantization, `framework` those of the float network; `settings` those of a runtime's own
+    quantizer.
     """
 
     name: str
@@ -54,3 +55,4 @@ class Built:
     macs: int
     stored: Stored
     settings: Mapping[str, Any] | None = None
+    framework: dict[str, float] | None = None

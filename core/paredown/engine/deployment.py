@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,15 @@ from paredown.engine.uneven_widths import explain_slowness
 from paredown.engine.workbench import Workbench
 from paredown.results import Candidate, Figures, Pictures
 
+METRIC_TOLERANCE = 1e-3
+"""Metrics of a float file and of its network that are further apart are told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """The figures of the baseline's file, every candidate, the bounds that were missed, and why others stay behind.
 
-    `notes` are for the reader; `pictures` are those of the report, where the task draws.
+    `notes` tell what verification and measuring found; `pictures` are those of the report, where the task draws.
     """
 
     baseline: Figures
@@ -87,9 +90,23 @@ def deploy(
         candidates=tuple(one.model_copy(update={"delivered": one is chosen}) for one in candidates),
         missed=choosing.missed(chosen, start["validation"], drop, primary),
         choice=choosing.reasons(candidates, chosen, prefer, start["validation"], drop, primary),
-        notes=explain_slowness(whole, candidates, bench.layers(baseline), bench.layers(final)),
+        notes=(
+            *(note for one in (reference, *built) for note in apart(one.name, one.tested.metrics, one.framework or {})),
+            *explain_slowness(whole, candidates, bench.layers(baseline), bench.layers(final)),
+        ),
         pictures=take_pictures(bench.task, images[:MOST], labels[:MOST], reference.tested.shown, delivered),
     )
+
+
+def apart(file: str, metrics: Mapping[str, float], framework: Mapping[str, float]) -> Iterator[str]:
+    """What to say of a float file whose metrics are not its network's, though its outputs are."""
+    for name, expected in framework.items():
+        # Written so that NaN counts as apart.
+        if not abs(metrics[name] - expected) <= METRIC_TOLERANCE:
+            yield (
+                f"{file}: {name} is {metrics[name]:.4f} by the file and {expected:.4f} in the framework; their outputs"
+                " are equal within rounding, so predictions that are all but tied decide"
+            )
 
 
 def as_figures(measured: Mapping[str, Any]) -> Figures:
@@ -114,4 +131,5 @@ def _figures(bench: Workbench, runtime: Runtime, built: Built, latency: Latency,
         "latency_ratio": latency.ratio,
         "peak_memory_mb": peak_memory_mb(runtime, path, bench.input_shape),
         "agreement": built.tested.agreement,
+        "framework": built.framework,
     }

@@ -35,12 +35,14 @@ def _fp32(bench: Workbench, model: Model, directory: Path, name: str, folder: st
     file = f"{bench.runtime.format}/{folder}"
     _export(bench, model, directory / file, bench.runtime.format)
     state = bench.state(model)
+    tested = answer_beside(bench, directory / file, model, is_exact=True)
     return Built(
         name=name,
         file=file,
         precision="fp32",
-        tested=answer_beside(bench, directory / file, model, is_exact=True),
+        tested=tested,
         simulated=None,
+        framework=tested.reference,
         params=counting.count_parameters(state),
         macs=counting.count_macs(bench.layers(model)),
         stored=_stored(bench, directory / file),

@@ -28,12 +28,14 @@ def build(bench: Workbench, baseline: Model, final: Model, quantized: Quantized 
 
 def _fp32(bench: Workbench, model: Model, directory: Path, name: str, file: str) -> Built:
     exporting.canonical(bench, model, directory / file)
+    tested = answer_beside(bench, directory / file, model, is_exact=True)
     return Built(
         name=name,
         file=file,
         precision="fp32",
-        tested=answer_beside(bench, directory / file, model, is_exact=True),
+        tested=tested,
         simulated=None,
+        framework=tested.reference,
         params=counting.count_parameters(bench.state(model)),
         macs=counting.count_macs(bench.layers(model)),
         stored=_stored(directory / file),

@@ -58,7 +58,7 @@ class OwnTask:
         """
         return {name: _number(name, metric, outputs, labels) for name, metric in self.named.items()}
 
-    def agreement(self, outputs: Outputs, reference: Outputs) -> float:
+    def agreement(self, outputs: Outputs, reference: Outputs) -> float | None:
         """The share of predictions that are the same, as the spec's task counts them."""
         return self.spec_task.agreement(outputs, reference)
 

@@ -41,8 +41,8 @@ def metrics_of(task: Task, answers: Iterable[Outputs], labels: Array) -> dict[st
     return tally.compute()
 
 
-def agreement_of(task: Task, answers: Iterable[Outputs], reference: Iterable[Outputs]) -> float:
-    """The agreement of two networks' outputs for the same batches."""
+def agreement_of(task: Task, answers: Iterable[Outputs], reference: Iterable[Outputs]) -> float | None:
+    """The agreement of two networks' outputs for the same batches; None where neither predicts anything."""
     tally = agreement_tally(task)
     for outputs, other in zip(answers, reference, strict=True):
         tally.update(outputs, other)
@@ -85,6 +85,6 @@ class KeptPairs:
         self._outputs.append(outputs)
         self._reference.append(reference)
 
-    def compute(self) -> float:
+    def compute(self) -> float | None:
         """The task's agreement of all that was kept."""
         return self._task.agreement(concatenated(self._outputs), concatenated(self._reference))

@@ -16,13 +16,13 @@ from paredown.engine.workbench import Workbench
 class Tested:
     """What came of it.
 
-    `metrics` are the file's, `reference` the network's own, `agreement` is how far they agree, `shown` what the file
-    answers to the images that are shown.
+    `metrics` are the file's, `reference` the network's own, `agreement` is how far they agree, None where neither
+    predicts anything, `shown` what the file answers to the images that are shown.
     """
 
     metrics: dict[str, float]
     reference: dict[str, float]
-    agreement: float
+    agreement: float | None
     shown: Outputs
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from paredown.algorithms import batches, masks
+from paredown.algorithms.labels import need_equal_outputs
 from paredown.algorithms.outputs import Shapes, fault, on_first, shapes
 from paredown.algorithms.surgery import cut_state
 from paredown.contracts import (
@@ -96,13 +97,15 @@ class Workbench:
                 expected=f"{self.data.input_shape} (channels, height, width)",
                 remedy=f"write `in_channels: {channels}, input_size: [{height}, {width}]`",
             )
-        if source.num_classes < self.data.num_classes:
+        classes, exact = self.data.num_classes, need_equal_outputs(self.data.train[1])
+        if source.num_classes < classes or (exact and source.num_classes != classes):
+            few = source.num_classes < classes
             raise ModelError(
-                "the network has fewer outputs than the data has classes",
+                f"the network has {'fewer' if few else 'more'} outputs than the data has classes",
                 where="model.num_classes",
                 value=str(source.num_classes),
-                expected=f"at least {self.data.num_classes}",
-                remedy=f"write `num_classes: {self.data.num_classes}`",
+                expected=f"{classes}, a column of the labels for each" if exact else f"at least {classes}",
+                remedy=f"write `num_classes: {classes}`",
             )
         return shape
 

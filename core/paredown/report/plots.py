@@ -1,9 +1,10 @@
-"""Accuracy against latency and against size, one colour a backend, one shape a kind of file; sensitivity curves."""
+"""The primary metric against latency and size, one colour a backend, one shape a kind of file; sensitivity curves."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from paredown.report.metrics import is_share
 from paredown.results import Comparison, RunResult, SensitivityRun
 
 _COLOURS = ("#c8553d", "#2b6cb0", "#4f772d", "#7b4fa3")
@@ -11,11 +12,11 @@ _SHAPES = {"baseline": "circle-open", "fp32": "square"}
 _QUANTIZED = "diamond"
 
 Point = tuple[str, float, float]
-"""What a file is, where it stands along the x axis, and its accuracy."""
+"""What a file is, where it stands along the x axis, and its primary metric."""
 
 
 def latency_plot(comparison: Comparison, *, with_library: bool) -> str:
-    """Accuracy against latency. The x axis holds ratios: milliseconds of runs at different times do not compare."""
+    """The metric against latency. The x axis holds ratios: milliseconds of runs at different times do not compare."""
     lines: dict[str, list[Point]] = {
         _title(run): [
             ("baseline", 1.0, run.baseline.metrics[comparison.primary]),
@@ -27,7 +28,7 @@ def latency_plot(comparison: Comparison, *, with_library: bool) -> str:
 
 
 def size_plot(comparison: Comparison, *, with_library: bool) -> str:
-    """Accuracy against the file's size."""
+    """The primary metric against the file's size."""
     lines: dict[str, list[Point]] = {
         _title(run): [
             ("baseline", run.baseline.bytes, run.baseline.metrics[comparison.primary]),
@@ -63,7 +64,8 @@ def sensitivity_plot(run: SensitivityRun, metric: str, *, with_library: bool) ->
         )
     layout = {"title": "share of the group's channels removed", "rangemode": "tozero", "tickformat": ".0%"}
     legend = {"orientation": "v", "font": {"size": 11}}
-    return _fragment(plot, layout, metric, legend, height=460, with_library=with_library)
+    y = {"title": metric, "tickformat": ".1%"}
+    return _fragment(plot, layout, y, legend, height=460, with_library=with_library)
 
 
 def _title(run: RunResult) -> str:
@@ -76,6 +78,7 @@ def _scatter(
     from plotly import graph_objects
 
     backends = tuple(dict.fromkeys(run.backend for run in comparison.runs))
+    shares = is_share(y for points in lines.values() for _, _, y in points)
     plot = graph_objects.Figure()
     for run in comparison.runs:
         points = lines[_title(run)]
@@ -93,16 +96,17 @@ def _scatter(
                 },
                 name=_title(run),
                 text=[name for name, _, _ in points],
-                hovertemplate="%{text}<br>%{x:.4s}<br>%{y:.2%}",
+                hovertemplate=f"%{{text}}<br>%{{x:.4s}}<br>%{{y:{'.2%' if shares else '.4g'}}}",
             )
         )
     layout = {"title": title, "rangemode": "tozero", "tickformat": tickformat}
     legend = {"orientation": "h", "y": 1.14}
-    return _fragment(plot, layout, comparison.primary, legend, height=320, with_library=with_library)
+    y = {"title": comparison.primary, "tickformat": ".1%" if shares else ""}
+    return _fragment(plot, layout, y, legend, height=320, with_library=with_library)
 
 
 def _fragment(
-    plot: Any, x: dict[str, str], metric: str, legend: dict[str, Any], *, height: int, with_library: bool
+    plot: Any, x: dict[str, str], y: dict[str, str], legend: dict[str, Any], *, height: int, with_library: bool
 ) -> str:
     """An HTML fragment; with the library inside it, a page needs nothing else."""
     plot.update_layout(
@@ -110,7 +114,7 @@ def _fragment(
         height=height,
         margin={"l": 60, "r": 20, "t": 10, "b": 50},
         xaxis=x,
-        yaxis={"title": metric, "tickformat": ".1%"},
+        yaxis=y,
         legend=legend,
         showlegend=True,
     )

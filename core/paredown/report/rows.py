@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from paredown.report.metrics import Metric, metrics_of
 from paredown.results import Candidate, Comparison, Figures, RunResult
 
-_COLUMNS = ("", "accuracy", "params", "MACs", "file", "weights", "latency", "peak memory")
+_COLUMNS = ("params", "MACs", "file", "weights", "latency", "peak memory")
 _ZEROS_COLUMNS = ("zeros", "zstd")
 
 NOTABLE_SPARSITY = 0.01
@@ -47,8 +48,9 @@ class Block:
 
 
 def columns(comparison: Comparison) -> tuple[str, ...]:
-    """The columns of the table; those about zeros stand last, where there are notable zeros."""
-    return (*_COLUMNS, *_ZEROS_COLUMNS) if shows_zeros(comparison) else _COLUMNS
+    """The columns of the table, metrics first by name; those about zeros stand last, where there are notable zeros."""
+    zeros = _ZEROS_COLUMNS if shows_zeros(comparison) else ()
+    return ("", *(one.name for one in metrics_of(comparison)), *_COLUMNS, *zeros)
 
 
 def shows_zeros(comparison: Comparison) -> bool:
@@ -60,16 +62,23 @@ def shows_zeros(comparison: Comparison) -> bool:
 def blocks(comparison: Comparison) -> tuple[Block, ...]:
     """A block for each run, baseline first."""
     with_zeros = shows_zeros(comparison)
-    return tuple(_block(run, comparison.primary, with_zeros=with_zeros) for run in comparison.runs)
+    metrics = metrics_of(comparison)
+    return tuple(_block(run, metrics, with_zeros=with_zeros) for run in comparison.runs)
 
 
-def _block(run: RunResult, primary: str, *, with_zeros: bool) -> Block:
+def _block(run: RunResult, metrics: tuple[Metric, ...], *, with_zeros: bool) -> Block:
     def zeros(one: Figures) -> tuple[Cell, ...]:
         return _zeros(run.baseline, one) if with_zeros else ()
 
-    baseline = Row("baseline fp32", _cells(run.baseline, primary) + zeros(run.baseline), False, True)
+    own = tuple(Cell(metric.text(run.baseline)) for metric in metrics)
+    baseline = Row("baseline fp32", own + _cells(run.baseline) + zeros(run.baseline), False, True)
     rows = (
-        Row(_label(one), _against(run.baseline, one, primary) + zeros(one), one.delivered, False)
+        Row(
+            _label(one),
+            _scores(run.baseline, one, metrics) + _against(run.baseline, one) + zeros(one),
+            one.delivered,
+            False,
+        )
         for one in run.candidates
     )
     return Block(f"{run.backend}, seed {run.seed}", (baseline, *rows))
@@ -93,9 +102,15 @@ def _label(candidate: Candidate) -> str:
     return label if candidate.within_bound else f"{label} (beyond the bound)"
 
 
-def _cells(figures: Figures, primary: str, relative: tuple[str, ...] = ("",) * 7) -> tuple[Cell, ...]:
+def _scores(baseline: Figures, one: Candidate, metrics: tuple[Metric, ...]) -> tuple[Cell, ...]:
+    """The metrics of a candidate; how it stands to the baseline is said of the primary one, which bounds refer to."""
+    primary, *others = metrics
+    stands = Cell(primary.text(one), primary.difference(one, baseline))
+    return (stands, *(Cell(metric.text(one)) for metric in others))
+
+
+def _cells(figures: Figures, relative: tuple[str, ...] = ("",) * 6) -> tuple[Cell, ...]:
     texts = (
-        f"{figures.metrics[primary]:.2%}",
         count(figures.params),
         count(figures.macs),
         size(figures.bytes),
@@ -106,9 +121,8 @@ def _cells(figures: Figures, primary: str, relative: tuple[str, ...] = ("",) * 7
     return tuple(Cell(text, part) for text, part in zip(texts, relative, strict=True))
 
 
-def _against(baseline: Figures, one: Candidate, primary: str) -> tuple[Cell, ...]:
+def _against(baseline: Figures, one: Candidate) -> tuple[Cell, ...]:
     relative = (
-        f"{100 * (one.metrics[primary] - baseline.metrics[primary]):+.2f}",
         f"{one.params / baseline.params:.2f}x",
         f"{one.macs / baseline.macs:.2f}x",
         f"{one.bytes / baseline.bytes:.2f}x",
@@ -116,7 +130,7 @@ def _against(baseline: Figures, one: Candidate, primary: str) -> tuple[Cell, ...
         pace(one.latency_ratio),
         "",
     )
-    return _cells(one, primary, relative)
+    return _cells(one, relative)
 
 
 def pace(ratio: float) -> str:

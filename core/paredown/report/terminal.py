@@ -21,14 +21,16 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
             table.add_row(mark + row.label, *map(str, row.cells))
     console.print(table)
     if comparison.runs:
-        console.print(f"  > delivered; {comparison.primary} on the test split, of the file in the runtime", style="dim")
+        console.print("  > delivered; metrics on the test split, of the file in the runtime", style="dim")
     if shows_zeros(comparison):
         console.print(f"  {ZEROS_NOTE}", style="dim")
     for one in comparison.agreement:
-        console.print(
-            f"{one.backends[0]} and {one.backends[1]}, seed {one.seed}: the delivered files agree on"
-            f" {one.predictions:.1%} of the test images"
+        said = (
+            "neither delivered file predicts anything on the test images: nothing to compare"
+            if one.predictions is None
+            else f"the delivered files agree on {one.predictions:.1%} of the test images"
         )
+        console.print(f"{one.backends[0]} and {one.backends[1]}, seed {one.seed}: {said}")
     for run in comparison.runs:
         for note in run.notes:
             console.print(f"{run.backend}, seed {run.seed}: note: {note}")

@@ -15,7 +15,7 @@ _ERRORS_ONLY = 3
 
 
 class OnnxFile:
-    """A file that takes one batch of images and gives the classes' outputs first."""
+    """A file that takes one batch of images and gives the outputs that are compared first."""
 
     def __init__(self, path: Path, place: str, input_shape: tuple[int, int, int]) -> None:
         """Loads a file.
@@ -34,10 +34,10 @@ class OnnxFile:
         self.content = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def run(self, images: FloatArray) -> FloatArray:
-        """The file's first output for a batch of images, [batch, classes], float32.
+        """The file's first output for a batch of images, float32: whether its shape is the student's, others see.
 
         Raises:
-            ModelError: The file fails on these images, or gives anything else.
+            ModelError: The file fails on these images, or its first output has no batch axis.
         """
         single = self._input.shape[0] == 1
         pieces = [images[index : index + 1] for index in range(len(images))] if single else [images]
@@ -50,11 +50,11 @@ class OnnxFile:
                 expected=f"a network for images like {images.shape}",
                 remedy="export it with a dynamic batch axis, for images of this size",
             ) from error
-        if outputs.ndim != 2 or len(outputs) != len(images):
+        if len(outputs) != len(images):
             raise self._refused(
                 "the teacher's file does not give one row of outputs for each image",
                 value=f"outputs of shape {outputs.shape} for {len(images)} images",
-                expected="[batch, classes]",
+                expected="[batch, ...], as the student's first output",
                 remedy="export the network so that its logits are the first output",
             )
         return np.asarray(outputs, dtype=np.float32)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paredown.algorithms.calls import calls_of, layer_of
 from paredown.algorithms.detection import decode
 from paredown.algorithms.initialization import draw
 from paredown.algorithms.outputs import as_tuple
@@ -30,7 +31,7 @@ _OF_DETECTORS = frozenset({"boxes", "masks"})
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The shapes of what student and teacher give, layer by layer.
+    """The shapes of what student and teacher give, layer by layer and call by call.
 
     `answers` are the teacher's outputs for two images, where a loss is guided by them.
     """
@@ -49,7 +50,7 @@ def tapped(losses: Sequence[ComponentConfig]) -> Iterator[tuple[int, tuple[TapPa
 
 
 def require_layers(losses: Sequence[ComponentConfig], networks: Networks, place: str) -> None:
-    """Refuses taps that are no layers, and pairs whose outputs are of different ranks.
+    """Refuses taps that are no layers, and pairs whose outputs are of different ranks or of different numbers of calls.
 
     Raises:
         ModelError: With one problem for each; a name that nobody knows is told with the nearest and their shapes.
@@ -65,9 +66,19 @@ def require_layers(losses: Sequence[ComponentConfig], networks: Networks, place:
 
 
 def planned_taps(loss: ComponentConfig, networks: Networks) -> tuple[PlannedTap, ...]:
-    """The taps of a loss, with a projection where channels differ and the loss asks for one."""
+    """The taps of a loss, one for each call, with a projection where channels differ and the loss asks for one."""
     projects = bool(getattr(loss, "projection", False))
-    return tuple(_planned(pair, networks, projects=projects) for _, taps in tapped((loss,)) for pair in taps)
+    return tuple(
+        _planned(*calls, networks, projects=projects)
+        for _, taps in tapped((loss,))
+        for pair in taps
+        for calls in zip(*_calls(pair, networks), strict=True)
+    )
+
+
+def _calls(pair: TapPair, networks: Networks) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the calls of both layers; none of a layer that is not there."""
+    return calls_of(pair.student, networks.student), calls_of(pair.teacher or pair.student, networks.teacher)
 
 
 def draw_projections(losses: Sequence[PlannedLoss], seed: int) -> dict[tuple[int, int], Array]:
@@ -136,27 +147,38 @@ def _problems(pair: TapPair, networks: Networks, where: str) -> Iterator[ModelEr
     unknown = [
         _unknown(name, shapes, f"{where}.{side}", side)
         for side, name, shapes in (("student", own, networks.student), ("teacher", taught, networks.teacher))
-        if name not in shapes
+        if name not in shapes or name != layer_of(name)
     ]
     yield from unknown
     if unknown:
         return
-    shapes = networks.student[own], networks.teacher[taught]
-    if len(shapes[0]) != len(shapes[1]) or len(shapes[0]) not in (1, 3):
+    calls = _calls(pair, networks)
+    if len(calls[0]) != len(calls[1]):
         yield ModelError(
-            "these outputs cannot be compared: they are of different ranks"
-            if len(shapes[0]) != len(shapes[1])
-            else "these outputs are neither maps nor features",
+            "these layers cannot be compared: they are called different numbers of times",
             where=where,
-            value=f"{own} gives {_shown(shapes[0])}, {taught} gives {_shown(shapes[1])}",
-            expected="two outputs [channels, height, width], or two [features]",
-            remedy="tap layers before the pooling on both sides, or behind it on both",
+            value=f"{own} is called {len(calls[0])} times, {taught} {len(calls[1])} times",
+            expected="two layers that are called equally often",
+            remedy="tap layers that both networks share alike, such as what is given to them",
         )
+        return
+    for names in zip(*calls, strict=True):
+        shapes = networks.student[names[0]], networks.teacher[names[1]]
+        if len(shapes[0]) != len(shapes[1]) or len(shapes[0]) not in (1, 3):
+            yield ModelError(
+                "these outputs cannot be compared: they are of different ranks"
+                if len(shapes[0]) != len(shapes[1])
+                else "these outputs are neither maps nor features",
+                where=where,
+                value=f"{names[0]} gives {_shown(shapes[0])}, {names[1]} gives {_shown(shapes[1])}",
+                expected="two outputs [channels, height, width], or two [features]",
+                remedy="tap layers before the pooling on both sides, or behind it on both",
+            )
 
 
 def _unknown(name: str, shapes: Shapes, where: str, side: str) -> ModelError:
-    near = nearest(name, shapes)
-    comparable = [one for one, shape in shapes.items() if len(shape) in (1, 3)]
+    near = nearest(name, [one for one in shapes if one == layer_of(one)])
+    comparable = [one for one, shape in shapes.items() if len(shape) in (1, 3) and one == layer_of(one)]
     alike = [one for one in comparable if one.partition(".")[0] == (near or name).partition(".")[0]]
     listed = list(dict.fromkeys([*([near] if near else []), *alike, *comparable]))[:_SHOWN]
     return ModelError(
@@ -169,8 +191,7 @@ def _unknown(name: str, shapes: Shapes, where: str, side: str) -> ModelError:
     )
 
 
-def _planned(pair: TapPair, networks: Networks, *, projects: bool) -> PlannedTap:
-    own, taught = pair.student, pair.teacher or pair.student
+def _planned(own: str, taught: str, networks: Networks, *, projects: bool) -> PlannedTap:
     shape, wanted = networks.student[own], networks.teacher[taught]
     if not projects or shape[0] == wanted[0]:
         return PlannedTap(student=own, teacher=taught)
