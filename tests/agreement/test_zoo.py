@@ -7,7 +7,7 @@ import pytest
 from agreement.networks import PRUNED
 
 from paredown.files import read_json
-from paredown.twins import DETECTORS, MASK_DETECTORS, OWN, PIXELS, SHARED, TORCH_ONLY, TORCH_PIXELS
+from paredown.twins import DETECTORS, MASK_DETECTORS, OWN, PIXELS, SHARED, TORCH_DETECTORS, TORCH_ONLY, TORCH_PIXELS
 
 NETWORKS = (*OWN, *SHARED, *PIXELS, *DETECTORS, *MASK_DETECTORS)
 LARGE = ("resnet50", "wide_resnet50_2", "resnext50_32x4d", "vgg11", "vgg11_bn")
@@ -24,7 +24,7 @@ def facts(produced):
 
 def test_both_backends_build_the_same_networks(facts):
     assert sorted(facts["paddle"]) == sorted(NETWORKS)
-    assert sorted(facts["torch"]) == sorted((*NETWORKS, *TORCH_ONLY, *TORCH_PIXELS))
+    assert sorted(facts["torch"]) == sorted((*NETWORKS, *TORCH_ONLY, *TORCH_PIXELS, *TORCH_DETECTORS))
 
 
 @pytest.mark.parametrize("network", NETWORKS)
