@@ -106,7 +106,7 @@ def test_it_finds_the_objects_of_scenes_that_it_was_trained_on(tmp_path):
     model = initialised(bench, Recipe(bench.source, None)).model.train()
     images, labels = bench.split("train")
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.003)
-    for _ in range(35):
+    for _ in range(30):
         optimizer.zero_grad()
         detection(model(torch.from_numpy(images)), None, labels, {"image_size": [64, 64]}).backward()
         optimizer.step()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from paredown.algorithms.detection.box_targets import BoxTargets, assign_boxes, hard_negatives
 from paredown.algorithms.detection.decoding import Detections, decode
-from paredown.algorithms.detection.default_boxes import default_boxes, has_default_boxes
+from paredown.algorithms.detection.default_boxes import default_boxes
 from paredown.algorithms.detection.imitation import guides, position_weights
 from paredown.algorithms.detection.instances import Instances, decode_instances, mask_overlap
 from paredown.algorithms.detection.mask_targets import MaskTargets, assign_masks, prototype_size
@@ -39,7 +39,6 @@ __all__ = [
     "default_boxes",
     "guides",
     "hard_negatives",
-    "has_default_boxes",
     "mask_agreement",
     "mask_overlap",
     "position_weights",

@@ -21,7 +21,7 @@ BOXES_OF_A_CELL = 2 + 2 * len(RATIOS)
 
 def has_default_boxes(outputs: object) -> bool:
     """Whether a detector's outputs are those of default boxes: two, where positions give three."""
-    return isinstance(outputs, tuple | list) and len(outputs) == 2
+    return isinstance(outputs, tuple) and len(outputs) == 2
 
 
 def default_boxes(image_size: Sequence[int]) -> FloatArray:
@@ -38,7 +38,7 @@ def default_boxes(image_size: Sequence[int]) -> FloatArray:
         _level([-(-length // stride) for length in image_size], scale, larger)
         for stride, scale, larger in zip(BOX_STRIDES, SCALES, SCALES[1:], strict=False)
     ]
-    return np.concatenate(levels) * np.tile(image_size[::-1], 2)
+    return np.asarray(np.concatenate(levels) * np.tile(image_size[::-1], 2))
 
 
 def default_boxes_for(shapes: Sequence[Sequence[int]], image_size: Sequence[int]) -> FloatArray:
@@ -71,7 +71,7 @@ def _level(cells: Sequence[int], scale: float, larger: float) -> FloatArray:
     y, x = np.meshgrid(rows, columns, indexing="ij")
     middles = np.stack([x.ravel(), y.ravel()], axis=1)[:, None]
     halves = np.minimum(_sides(scale, larger), 1) / 2
-    return np.concatenate([middles - halves, middles + halves], axis=2).reshape(-1, 4)
+    return np.asarray(np.concatenate([middles - halves, middles + halves], axis=2).reshape(-1, 4))
 
 
 def _sides(scale: float, larger: float) -> FloatArray:

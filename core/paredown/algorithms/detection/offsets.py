@@ -17,7 +17,7 @@ MOST_GROWTH = math.log(1000 / 16)
 def offsets_of(boxes: FloatArray, defaults: FloatArray) -> FloatArray:
     """Of boxes from default boxes, both [..., 4] with x1, y1, x2, y2: across, down, of width and of height."""
     (middle, sides), (own, extent) = (_middle_and_sides(one) for one in (boxes, defaults))
-    return np.concatenate([(middle - own) / extent, np.log(sides / extent)], axis=-1) * UNITS
+    return np.asarray(np.concatenate([(middle - own) / extent, np.log(sides / extent)], axis=-1) * UNITS)
 
 
 def boxes_of(offsets: FloatArray, defaults: FloatArray) -> FloatArray:
