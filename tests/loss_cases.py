@@ -18,7 +18,7 @@ OPTIONS = {
     "hard_label": {},
     "pixel_cross_entropy": {},
     "binary_cross_entropy": {},
-    "fcos": {},
+    "detection": {},
     "fcos_mask": {},
     "kl": {"temperature": 3.0},
     "mse": {},
@@ -38,8 +38,8 @@ ON_FEATURES = ("feature_l2", "attention", "cwd", "fsp", "similarity", "rkd", "bo
 GUIDED = ("box_imitation",)
 OF_ANY_CHANNELS = ("attention", "similarity", "rkd")
 OF_POSITIONS = ("attention", "cwd", "box_imitation")
-ON_LABELS = ("pixel_cross_entropy", "binary_cross_entropy", "fcos", "fcos_mask")
-OF_SEVERAL_ARRAYS = (*ON_FEATURES, "fcos", "fcos_mask")
+ON_LABELS = ("pixel_cross_entropy", "binary_cross_entropy", "detection", "fcos_mask")
+OF_SEVERAL_ARRAYS = (*ON_FEATURES, "detection", "fcos_mask")
 ON_PIXELS = ("kl", "mse", "soft_cross_entropy")
 NOT_ZERO_BETWEEN_EQUALS = ("hard_label", "soft_cross_entropy", *ON_LABELS)
 
@@ -144,7 +144,15 @@ def _boxes(name: str, *images: list[tuple[float, ...]], crowd: bool = False, siz
     labels = pack([_objects(boxes, crowd) for boxes in images])
     logits, centerness = random.normal(0, size, (len(images), 3, 5)), random.normal(0, size, (len(images), 5))
     student = (logits, random.uniform(0.5, 6, (len(images), 4, 5)), centerness)
-    return Case(name, "fcos", student, None, labels, {"image_size": [8, 8]})
+    return Case(name, "detection", student, None, labels, {"image_size": [8, 8]})
+
+
+def _default_boxes(name: str, boxes: list[tuple[float, ...]]) -> Case:
+    """As `_boxes`, of one image, for a detector of two classes with default boxes."""
+    random = np.random.default_rng(len(name))
+    student = (random.normal(0, 2, (1, 3, 36)), random.normal(0, 2, (1, 4, 36)))
+    labels = pack([_objects(boxes, crowd=False)])
+    return Case(f"{name}, default boxes", "detection", student, None, labels, {"image_size": [8, 8]})
 
 
 def _masks(name: str, *images: list[tuple[float, ...]], crowd: bool = False, size: float = 2.0) -> Case:
@@ -200,6 +208,8 @@ CASES = [
     _boxes("no object", [], []),
     _boxes("a crowd", [(1, 0, 0, 8, 5)], crowd=True),
     _boxes("sure", [(0, 0, 1, 5, 7)], [(2, 0.5, 0.5, 8, 8)], size=12.0),
+    _default_boxes("objects", [(0, 0, 1, 5, 7), (1, 5, 0.5, 8, 4)]),
+    _default_boxes("no object", []),
     _masks("objects", [(0, 0, 1, 5, 7)], [(2, 0.5, 0.5, 8, 8), (1, 4, 4, 7.5, 8)]),
     _masks("no object", [], []),
     _masks("a crowd", [(1, 0, 0, 8, 5)], crowd=True),

@@ -26,6 +26,7 @@ USUAL = {
     **dict.fromkeys((*DETECTORS, *MASK_DETECTORS), ((1, 64, 64), 10)),
     **dict.fromkeys((*PIXELS, *TORCH_PIXELS), ((3, 224, 224), 21)),
     "unet": ((1, 64, 64), 11),
+    "ssdlite320_mobilenet_v3_large": ((3, 320, 320), 90),
 }
 """Input and classes: those of small images and drawn scenes, else those that networks are published for."""
 

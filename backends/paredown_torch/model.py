@@ -13,7 +13,7 @@ from torch import nn
 
 from paredown.contracts import FloatArray, ModelSource, Outputs, RunContext, State
 from paredown.errors import ModelError, Problem, UnsupportedError, WeightsError
-from paredown.twins import require_width
+from paredown.twins import TORCH_DETECTORS, require_width
 from paredown_torch.outputs import as_arrays
 from paredown_torch.zoo import NAMES
 
@@ -35,7 +35,7 @@ def load_model(source: ModelSource, run: RunContext) -> nn.Module:
 
 
 def _build(source: ModelSource) -> nn.Module:
-    from paredown_torch.zoo import libraries, segmentation, twins, vision
+    from paredown_torch.zoo import libraries, segmentation, ssdlite, twins, vision
 
     if source.build is not None:
         return source.build()  # type: ignore[no-any-return]  # core has looked at what it is
@@ -43,7 +43,7 @@ def _build(source: ModelSource) -> nn.Module:
         return libraries.build_timm(source)
     if source.name in NAMES:
         require_width(source.name, source.width, is_pretrained=source.pretrained)
-    if source.pretrained and source.name in (*twins.BUILDERS, *segmentation.BUILDERS):
+    if source.pretrained and source.name in (*twins.BUILDERS, *segmentation.BUILDERS, *TORCH_DETECTORS):
         raise WeightsError(
             f"there are no pretrained weights of {source.name} for any classes",
             where="model.weights",
@@ -52,6 +52,8 @@ def _build(source: ModelSource) -> nn.Module:
         )
     if source.name in segmentation.BUILDERS:
         return segmentation.build(source)
+    if source.name in TORCH_DETECTORS:
+        return ssdlite.build(source)
     if source.name in twins.BUILDERS:
         return twins.BUILDERS[source.name](source.num_classes, source.in_channels, source.width)
     if source.name in NAMES:

@@ -49,7 +49,7 @@ LOSSES = (
     "rkd",
     "pixel_cross_entropy",
     "binary_cross_entropy",
-    "fcos",
+    "detection",
     "fcos_mask",
 )
 

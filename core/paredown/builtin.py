@@ -30,9 +30,9 @@ from paredown.spec.losses import (
     BinaryCrossEntropyLoss,
     BoxImitationLoss,
     CwdLoss,
+    DetectionLoss,
     DistLoss,
     DkdLoss,
-    FcosLoss,
     FcosMaskLoss,
     FeatureL2Loss,
     FspLoss,
@@ -121,7 +121,7 @@ _LOSSES = (
         BinaryCrossEntropyLoss,
         reads="labels",
     ),
-    Component("distill_loss", "fcos", f"{_COMPARING}:fcos", FcosLoss, reads="labels"),
+    Component("distill_loss", "detection", f"{_COMPARING}:detection", DetectionLoss, reads="labels"),
     Component("distill_loss", "fcos_mask", f"{_COMPARING}:fcos_mask", FcosMaskLoss, reads="labels"),
 )
 

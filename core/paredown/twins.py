@@ -49,6 +49,9 @@ DETECTORS = ("fcos_mobilenet_v2_small",)
 MASK_DETECTORS = ("fcos_mask_mobilenet_v2_small",)
 """Networks of our own that return boxes and masks, on both backends."""
 
+TORCH_DETECTORS = ("ssdlite320_mobilenet_v3_large",)
+"""Networks of torchvision that return boxes, which Paddle does not hold."""
+
 PROTOTYPES = 16
 """The prototypes of which a detector makes its masks."""
 
@@ -62,14 +65,21 @@ INITIAL_BIASES: Mapping[str, Mapping[str, float]] = {
 many positions without an object do not drown the few with one, and distances where a ReLU lets gradients through."""
 
 _HEADS = ("class_logits.weight", "box_distances.weight", "centerness.weight")
+_SSD_HEADS = [
+    f"head.{branch}_head.module_list.{level}.1.weight"
+    for branch in ("classification", "regression")
+    for level in range(6)
+]
 INITIAL_DEVIATIONS: Mapping[str, Mapping[str, float]] = {
     **{name: dict.fromkeys(_HEADS, 0.01) for name in DETECTORS},
     **{
         name: dict.fromkeys((*_HEADS, "mask_coefficients.weight", "prototypes.weight"), 0.01) for name in MASK_DETECTORS
     },
+    **{name: dict.fromkeys(_SSD_HEADS, 0.03) for name in TORCH_DETECTORS},
 }
 """Standard deviations of convolutions that He's rule would start too large, by network: the first answers of the heads
-are their biases then, and none of the losses outweighs the others (Lin et al., 2017, section 4.1)."""
+are their biases then, and none of the losses outweighs the others (Lin et al., 2017, section 4.1). torchvision starts
+its SSDLite's at 0.03."""
 
 UNIFORM = (
     "resnet18",
@@ -118,7 +128,7 @@ def outputs_of(names: tuple[str, ...]) -> dict[str, str]:
     """What those of the networks return that return no `classes`, as a backend announces it."""
     kinds = {
         **dict.fromkeys((*PIXELS, *TORCH_PIXELS), "pixels"),
-        **dict.fromkeys(DETECTORS, "boxes"),
+        **dict.fromkeys((*DETECTORS, *TORCH_DETECTORS), "boxes"),
         **dict.fromkeys(MASK_DETECTORS, "masks"),
     }
     return {name: kinds[name] for name in names if name in kinds}

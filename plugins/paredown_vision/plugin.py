@@ -51,7 +51,7 @@ def register_components() -> list[Component]:
             "detection",
             "paredown_vision.detection:Detection",
             DetectionConfig,
-            loss="fcos",
+            loss="detection",
             outputs="boxes",
             output_losses=("mse",),
             distributions=("pycocotools",),

@@ -24,7 +24,7 @@ from paredown.contracts import (
 from paredown.engine.workbench import Workbench
 from paredown.manager import Manager
 from paredown.spec.loader import load_spec
-from paredown.twins import DETECTORS, MASK_DETECTORS, PIXELS, TORCH_PIXELS
+from paredown.twins import DETECTORS, MASK_DETECTORS, PIXELS, TORCH_DETECTORS, TORCH_PIXELS
 
 FRAMEWORKS = ("torch", "paddle")
 CLASSES = 10
@@ -118,7 +118,7 @@ class AgreementBench(Workbench):
         splits = (train, validation, test)
         if source.name in (*PIXELS, *TORCH_PIXELS):
             splits = tuple((images, _class_maps(images)) for images, _ in splits)
-        if source.name in (*DETECTORS, *MASK_DETECTORS):
+        if source.name in (*DETECTORS, *MASK_DETECTORS, *TORCH_DETECTORS):
             splits = tuple((images, _objects(images, source.name in MASK_DETECTORS)) for images, _ in splits)
         return DataSplits("drawn", *splits, CLASSES)
 
@@ -138,7 +138,7 @@ def workbench(
 ) -> AgreementBench:
     """A workbench for one network; its steps are every pruning, and the quantization."""
     task = "semantic_segmentation" if network in (*PIXELS, *TORCH_PIXELS) else "classification"
-    task = "detection" if network in DETECTORS else task
+    task = "detection" if network in (*DETECTORS, *TORCH_DETECTORS) else task
     task = "instance_segmentation" if network in MASK_DETECTORS else task
     channels, height, columns = shape or SMALL.get(network, (3, 64, 64))
     spec: dict[str, Any] = {

@@ -8,7 +8,7 @@ from agreement.networks import PRUNED
 from agreement.zoo import NETWORKS
 
 from paredown.files import read_json
-from paredown.twins import TORCH_ONLY, TORCH_PIXELS
+from paredown.twins import TORCH_DETECTORS, TORCH_ONLY, TORCH_PIXELS
 
 LARGE = ("resnet50", "wide_resnet50_2", "resnext50_32x4d", "vgg11", "vgg11_bn")
 """Built and counted only."""
@@ -29,7 +29,7 @@ def facts(zoos):
 
 def test_both_backends_build_the_same_networks(zoos):
     assert sorted(zoos["paddle"]["names"]) == sorted(NETWORKS)
-    assert sorted(zoos["torch"]["names"]) == sorted((*NETWORKS, *TORCH_ONLY, *TORCH_PIXELS))
+    assert sorted(zoos["torch"]["names"]) == sorted((*NETWORKS, *TORCH_ONLY, *TORCH_PIXELS, *TORCH_DETECTORS))
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -29,7 +29,7 @@ DISTILL: dict[str, Any] = {
 }
 QUANTIZE = {"kind": "quantize", "activations": {"observer": {"kind": "minmax"}}, "calibration": {"samples": 16}}
 NETWORKS = {"detection": "fcos_mobilenet_v2_small", "instance_segmentation": "fcos_mask_mobilenet_v2_small"}
-LOSSES = {"detection": "fcos", "instance_segmentation": "fcos_mask"}
+LOSSES = {"detection": "detection", "instance_segmentation": "fcos_mask"}
 CASES = [("detection", "torch"), ("detection", "paddle"), ("instance_segmentation", "paddle")]
 
 

@@ -102,7 +102,7 @@ def test_what_a_spec_calls_hard_label_is_the_loss_of_the_task(manager):
 @pytest.mark.parametrize(
     ("name", "task", "instead"),
     [
-        ("ssdlite320_mobilenet_v3_large", DETECTED, "fcos_mobilenet_v2_small"),
+        ("ssd300_vgg16", DETECTED, "fcos_mobilenet_v2_small"),
         ("fasterrcnn_resnet50_fpn", DETECTED, "fcos_mobilenet_v2_small"),
         ("maskrcnn_resnet50_fpn", SEGMENTED_OBJECTS, "fcos_mask_mobilenet_v2_small"),
     ],

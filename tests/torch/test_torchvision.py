@@ -10,7 +10,7 @@ from torchvision.models import list_models
 from paredown.deploy.verify import require_equal_outputs, run_file
 from paredown.engine import coupling, exporting, pruning
 from paredown.manager import Manager
-from paredown.twins import TORCH_PIXELS
+from paredown.twins import TORCH_DETECTORS, TORCH_PIXELS
 from paredown_torch.zoo import NAMES
 from paredown_torch.zoo.refused import REFUSED
 
@@ -41,5 +41,5 @@ def test_the_exported_file_answers_as_the_network_and_its_channels_are_cut(name,
 def test_every_detector_of_torchvision_is_refused_and_none_that_is_built():
     from torchvision.models import detection
 
-    assert set(REFUSED) == set(list_models(module=detection))
+    assert {*REFUSED, *TORCH_DETECTORS} == set(list_models(module=detection))
     assert not set(REFUSED) & set(NAMES)

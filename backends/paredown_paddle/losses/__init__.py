@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paredown_paddle.losses.detection import fcos
+from paredown_paddle.losses.detection import detection
 from paredown_paddle.losses.features import attention, cwd, feature_l2
 from paredown_paddle.losses.imitation import box_imitation
 from paredown_paddle.losses.instances import fcos_mask
@@ -15,9 +15,9 @@ __all__ = [
     "binary_cross_entropy",
     "box_imitation",
     "cwd",
+    "detection",
     "dist",
     "dkd",
-    "fcos",
     "fcos_mask",
     "feature_l2",
     "fsp",

@@ -1,4 +1,4 @@
-"""The loss of anchor-free detectors on boxes (FCOS, Tian et al., 2019)."""
+"""The loss of detectors on boxes: that of anchor-free ones (FCOS, Tian et al., 2019), or that of the head at hand."""
 
 from __future__ import annotations
 
@@ -8,6 +8,24 @@ from typing import Any
 from paredown.algorithms.detection.targets import IGNORED, Targets, assign
 from paredown.algorithms.losses.detection import ALPHA, GAMMA, LEAST
 from paredown_paddle.framework import paddle
+from paredown_paddle.losses.default_boxes import ssd
+
+
+def detection(student: Any, teacher: Any, labels: Any, options: Mapping[str, Any]) -> Any:
+    """The loss that goes with a detector's head: `ssd` for default boxes, else `fcos`.
+
+    Args:
+        student: What either takes.
+        teacher: Unused.
+        labels: Records of `paredown.algorithms.objects`, [batch], in NumPy.
+        options: `image_size`, height and width in pixels.
+
+    Raises:
+        ModelError: There are two outputs, and not those of default boxes for images of this size.
+    """
+    if len(student) == 2:
+        return ssd(student, teacher, labels, options)
+    return fcos(student, teacher, labels, options)
 
 
 def fcos(student: Any, teacher: Any, labels: Any, options: Mapping[str, Any]) -> Any:  # noqa: ARG001 - one signature

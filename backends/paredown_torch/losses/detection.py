@@ -1,4 +1,4 @@
-"""The loss of anchor-free detectors on boxes (FCOS, Tian et al., 2019)."""
+"""The loss of detectors on boxes: that of anchor-free ones (FCOS, Tian et al., 2019), or that of the head at hand."""
 
 from __future__ import annotations
 
@@ -12,6 +12,29 @@ from torch.nn import functional
 from paredown.algorithms.detection.targets import IGNORED, Targets, assign
 from paredown.algorithms.losses.detection import ALPHA, GAMMA, LEAST
 from paredown.contracts import Array
+from paredown_torch.losses.default_boxes import ssd
+
+
+def detection(
+    student: tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor],
+    teacher: object,
+    labels: Array,
+    options: Mapping[str, Any],
+) -> Tensor:
+    """The loss that goes with a detector's head: `ssd` for default boxes, else `fcos`.
+
+    Args:
+        student: What either takes.
+        teacher: Unused.
+        labels: Records of `paredown.algorithms.objects`, [batch], in NumPy.
+        options: `image_size`, height and width in pixels.
+
+    Raises:
+        ModelError: There are two outputs, and not those of default boxes for images of this size.
+    """
+    if len(student) == 2:
+        return ssd(student, teacher, labels, options)
+    return fcos(student, teacher, labels, options)
 
 
 def fcos(student: tuple[Tensor, Tensor, Tensor], teacher: object, labels: Array, options: Mapping[str, Any]) -> Tensor:  # noqa: ARG001

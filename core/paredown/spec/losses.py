@@ -76,14 +76,14 @@ class BinaryCrossEntropyLoss(LossConfig):
     kind: Literal["binary_cross_entropy"] = "binary_cross_entropy"
 
 
-class FcosLoss(LossConfig):
-    """Focal loss of classes, generalised IoU of boxes and centerness; what `hard_label` is for detection."""
+class DetectionLoss(LossConfig):
+    """Classes and boxes, by the detector's head as in FCOS or as in SSD; what `hard_label` is for detection."""
 
-    kind: Literal["fcos"] = "fcos"
+    kind: Literal["detection"] = "detection"
 
 
 class FcosMaskLoss(LossConfig):
-    """`fcos` and the cross entropy of masks within their boxes; what `hard_label` is for instance segmentation."""
+    """That of FCOS, and cross entropy of masks within their boxes; what `hard_label` is for instance segmentation."""
 
     kind: Literal["fcos_mask"] = "fcos_mask"
 

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paredown.algorithms.detection.default_boxes import default_boxes_for, has_default_boxes
+from paredown.algorithms.detection.offsets import boxes_of
+from paredown.algorithms.detection.overlaps import intersection_over_union
 from paredown.algorithms.detection.positions import positions
 from paredown.algorithms.outputs import as_tuple
 from paredown.contracts import Array, FloatArray, IntArray, Outputs
 from paredown.errors import ModelError
 
 CANDIDATES = 300
-"""How many of an image's best (position, class) pairs compete."""
+"""How many of an image's best (position, class) or (default box, class) pairs compete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Detections:
     Attributes:
         boxes: [count, 4], float64: x1, y1, x2, y2 in pixels, within the image.
         classes: [count], int64.
-        scores: [count], float64: sqrt(sigmoid(logit) * sigmoid(centerness)).
+        scores: [count], float64: sqrt(sigmoid(logit) * sigmoid(centerness)), or of default boxes the softmax.
     """
 
     boxes: FloatArray
@@ -42,10 +45,10 @@ def decode(
 def located(
     outputs: Outputs, image_size: Sequence[int], *, least_score: float, overlap: float, most: int
 ) -> list[tuple[Detections, IntArray]]:
-    """The detections of each image, and for each of them the position, [count], that it comes from.
+    """The detections of each image, and for each of them the position or default box, [count], that it comes from.
 
     Args:
-        outputs: Logits, distances and centerness; see the package.
+        outputs: Logits, distances and centerness, or logits and offsets; see the package.
         image_size: Height and width in pixels.
         least_score: Detections with less are dropped.
         overlap: The intersection over union above which the less sure of two boxes of a class is dropped.
@@ -54,23 +57,25 @@ def located(
     Raises:
         ModelError: The outputs are not those of a detector for images of this size.
     """
-    logits, distances, centerness = _checked(outputs, image_size)
-    centres = positions(image_size).centres.T
-    low, high = centres - distances[:, :2], centres + distances[:, 2:]
-    limits = np.asarray(image_size[::-1], np.float64)[:, None]
-    boxes = np.concatenate([np.clip(low, 0, limits), np.clip(high, 0, limits)], axis=1).transpose(0, 2, 1)
-    scores = np.sqrt(_sigmoid(logits) * _sigmoid(centerness)[:, None])
+    boxes, scores = (_of_default_boxes if has_default_boxes(outputs) else _of_positions)(outputs, image_size)
+    boxes = np.clip(boxes, 0, np.tile(image_size[::-1], 2))
     return [_of_image(own, sure, least_score, overlap, most) for own, sure in zip(boxes, scores, strict=True)]
 
 
-def intersection_over_union(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Of every box of one array, [m, 4], with every box of the other, [n, 4]: [m, n]; 0 where neither has an area."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (one, other)]
-    union = areas[0][:, None] + areas[1][None] - shared
-    return np.asarray(shared / np.maximum(union, np.finfo(np.float64).tiny))
+def _of_positions(outputs: Outputs, image_size: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+    """Boxes [batch, positions, 4] and scores [batch, classes, positions]."""
+    logits, distances, centerness = _checked(outputs, image_size)
+    centres, sides = positions(image_size).centres, distances.transpose(0, 2, 1)
+    boxes = np.concatenate([centres - sides[..., :2], centres + sides[..., 2:]], axis=2)
+    return boxes, np.sqrt(_sigmoid(logits) * _sigmoid(centerness)[:, None])
+
+
+def _of_default_boxes(outputs: Outputs, image_size: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+    """Boxes [batch, boxes, 4] and scores [batch, classes, boxes], the background left out."""
+    defaults = default_boxes_for([one.shape for one in as_tuple(outputs)], image_size)
+    logits, offsets = (one.astype(np.float64) for one in as_tuple(outputs))
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return boxes_of(offsets.transpose(0, 2, 1), defaults), (powers / powers.sum(axis=1, keepdims=True))[:, 1:]
 
 
 def _checked(outputs: Outputs, image_size: Sequence[int]) -> tuple[FloatArray, FloatArray, FloatArray]:

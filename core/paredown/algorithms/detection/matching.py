@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from paredown.algorithms.detection.decoding import Detections, intersection_over_union
+from paredown.algorithms.detection.decoding import Detections
 from paredown.algorithms.detection.instances import Instances, mask_overlap
+from paredown.algorithms.detection.overlaps import intersection_over_union
 from paredown.contracts import FloatArray
 
 SAME = 0.5

@@ -49,7 +49,7 @@ def assign(labels: Array, image_size: Sequence[int]) -> Targets:
     boxes = labels["boxes"].astype(np.float64)
     distances = _distances(where, boxes)
     inside = distances.min(axis=2) > 0
-    real = (labels["classes"] != PADDING) & _has_area(boxes)
+    real = (labels["classes"] != PADDING) & has_area(boxes)
     wanted = real & ~labels["crowd"]
     candidates = inside & wanted[:, :, None] & _near_centre(where, boxes) & _on_level(where, distances)
     areas = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
@@ -70,7 +70,8 @@ def _distances(where: Positions, boxes: FloatArray) -> FloatArray:
     return np.stack([x - left, y - top, right - x, bottom - y], axis=2)
 
 
-def _has_area(boxes: FloatArray) -> Array:
+def has_area(boxes: FloatArray) -> Array:
+    """Whether boxes [..., 4] are wider and higher than nothing, [...]."""
     return np.asarray((boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1]))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from paredown.algorithms.losses.detection import fcos, fcos_terms
+from paredown.algorithms.losses.default_boxes import ssd
+from paredown.algorithms.losses.detection import detection, fcos, fcos_terms
 from paredown.algorithms.losses.features import attention, cwd, feature_l2
 from paredown.algorithms.losses.imitation import box_imitation
 from paredown.algorithms.losses.instances import fcos_mask, mask_entropy
@@ -15,6 +16,7 @@ __all__ = [
     "binary_cross_entropy",
     "box_imitation",
     "cwd",
+    "detection",
     "dist",
     "dkd",
     "fcos",
@@ -31,4 +33,5 @@ __all__ = [
     "rkd",
     "similarity",
     "soft_cross_entropy",
+    "ssd",
 ]

@@ -1,4 +1,4 @@
-"""The loss of anchor-free detectors on boxes (FCOS, Tian et al., 2019)."""
+"""The loss of detectors on boxes: that of anchor-free ones (FCOS, Tian et al., 2019), or that of the head at hand."""
 
 from __future__ import annotations
 
@@ -8,12 +8,35 @@ from typing import Any
 import numpy as np
 
 from paredown.algorithms.detection.targets import IGNORED, assign
+from paredown.algorithms.losses.default_boxes import ssd
 from paredown.contracts import Array, FloatArray
 
 ALPHA, GAMMA = 0.25, 2.0
 """Of the focal loss (Lin et al., 2017, section 4)."""
 LEAST = 1e-7
 """The least area and sum of weights that is divided by, in square pixels."""
+
+
+def detection(
+    student: tuple[FloatArray, FloatArray] | tuple[FloatArray, FloatArray, FloatArray],
+    teacher: object,
+    labels: Array,
+    options: Mapping[str, Any],
+) -> float:
+    """The loss that goes with a detector's head: `ssd` for default boxes, else `fcos`.
+
+    Args:
+        student: What either takes.
+        teacher: Unused.
+        labels: Records of `paredown.algorithms.objects`, [batch].
+        options: `image_size`, height and width in pixels.
+
+    Raises:
+        ModelError: There are two outputs, and not those of default boxes for images of this size.
+    """
+    if len(student) == 2:
+        return ssd(student, teacher, labels, options)
+    return fcos(student, teacher, labels, options)
 
 
 def fcos(
