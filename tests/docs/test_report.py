@@ -10,7 +10,7 @@ from rich.console import Console
 from paredown import files
 from paredown.engine.run_files import PICTURES
 from paredown.errors import Problem
-from paredown.report.html import render
+from paredown.report.html import describe, render
 from paredown.report.pictures import Galleries, galleries, read_all_pictures
 from paredown.report.rows import blocks, columns, count, pace, size
 from paredown.report.terminal import print_comparison
@@ -314,3 +314,24 @@ def test_pictures_are_read_from_the_runs_that_name_them(comparison, tmp_path):
     named = comparison.model_copy(update={"runs": (torch.model_copy(update={"pictures": PICTURES}), paddle)})
     assert read_all_pictures(named, tmp_path) == {("torch", 0): seen()}
     assert read_all_pictures(comparison, tmp_path) == {}
+
+
+def test_a_reason_that_many_layers_share_is_said_once():
+    reasons = {
+        "head": "it is the network's",
+        "a.1": "it ranks above",
+        "box": "it is the network's",
+        "a.2": "it ranks above",
+    }
+    step = StepRecord(
+        index=0,
+        kind="prune",
+        plan=None,
+        weights="w",
+        seconds=1.0,
+        evidence={"left_whole": reasons, "cut_by": {"a": "x"}},
+    )
+    assert describe(step) == [
+        ("left whole", "it is the network's: head, box; it ranks above: a.1, a.2"),
+        ("cut by", "a: x"),
+    ]

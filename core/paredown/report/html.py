@@ -100,6 +100,8 @@ def describe(step: StepRecord) -> list[tuple[str, str]]:
 def _shown(value: Any) -> str:
     if isinstance(value, dict) and value.keys() == {"before", "after"}:
         return f"{_shown(value['before'])} → {_shown(value['after'])}"
+    if isinstance(value, dict) and _repeats_reasons(value):
+        return "; ".join(f"{reason}: {', '.join(_of(value, reason))}" for reason in dict.fromkeys(value.values()))
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_shown(part)}" for name, part in value.items()) or "none"
     if isinstance(value, (list, tuple)):
@@ -109,6 +111,15 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return count(value) if isinstance(value, int) else str(value)
+
+
+def _repeats_reasons(value: dict[str, Any]) -> bool:
+    """Whether texts are given to names, some of them to several: then each is said once."""
+    return all(isinstance(one, str) for one in value.values()) and len(set(value.values())) < len(value)
+
+
+def _of(reasons: dict[str, str], reason: str) -> list[str]:
+    return [name for name, one in reasons.items() if one == reason]
 
 
 def _noises(comparison: Comparison) -> list[tuple[str, str, list[tuple[str, str, str, str]]]]:
