@@ -277,3 +277,23 @@ def test_pictures_are_read_from_the_runs_that_name_them(comparison, tmp_path):
     named = comparison.model_copy(update={"runs": (torch.model_copy(update={"pictures": PICTURES}), paddle)})
     assert read_all_pictures(named, tmp_path) == {("torch", 0): seen()}
     assert read_all_pictures(comparison, tmp_path) == {}
+
+
+QUANTIZED = {
+    "effective_bits": {
+        "target": "portable",
+        "integers": [
+            {"range": [-64, 64], "levels": 129, "bits": 7.01, "layers": 20},
+            {"range": [-1, 1], "levels": 2, "bits": 1.0, "layers": 1},
+        ],
+    }
+}
+
+
+def test_page_and_terminal_say_how_wide_weights_are(comparison, capsys):
+    step = comparison.runs[0].steps[0].model_copy(update={"kind": "quantize", "evidence": QUANTIZED})
+    quantized = comparison.model_copy(update={"runs": (comparison.runs[0].model_copy(update={"steps": (step,)}),)})
+    words = "7 bits (-64 to 64) in 20 layers, 1 bit (-1 or 1) in 1 layer, for portable"
+    assert words in render(quantized, [])
+    print_comparison(quantized, Console(width=200))
+    assert f"torch, seed 0: step 1: weights of {words}" in capsys.readouterr().out

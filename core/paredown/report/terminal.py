@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from paredown.report.quantization import weight_lines
 from paredown.report.rows import ZEROS_NOTE, blocks, columns, shows_zeros
 from paredown.results import Comparison, RunResult
 
@@ -30,6 +31,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
             f" {one.predictions:.1%} of the test images"
         )
     for run in comparison.runs:
+        for line in weight_lines(run):
+            console.print(f"{run.backend}, seed {run.seed}: {line}", style="dim", highlight=False)
         for note in run.notes:
             console.print(f"{run.backend}, seed {run.seed}: note: {note}")
         for reason in run.choice if _stayed_float(run) else ():
