@@ -59,7 +59,7 @@ def quantize(bench: Workbench, step: QuantizeStep, given: StepInput) -> StepOutp
     from paredown.deploy.points import make_plan
 
     if bench.runtime.format != "onnx":
-        replaced = ["activations.observer", "activations.symmetric"]
+        replaced = ["activations.observer", "activations.symmetric", "deploy.target"]
         return StepOutput(given.model, None, {"quantized_by": bench.runtime.name, "not_used": replaced})
     place = f"steps[{given.index}]"
     exported = exporting.canonical(bench, given.model, given.directory / exporting.FINAL)
