@@ -90,7 +90,8 @@ class MinMaxObserver(ComponentConfig):
 class MovingAverageObserver(ComponentConfig):
     """Averages the smallest and the largest value of each batch: a = momentum * a + (1 - momentum) * batch.
 
-    Jacob et al., 2018, section 3.1. Its result depends on the order and the size of batches.
+    Jacob et al., 2018, section 3.1. With symmetric integers it averages the absmax. Its result depends on the order and
+    the size of batches.
     """
 
     kind: Literal["moving_average"] = "moving_average"
