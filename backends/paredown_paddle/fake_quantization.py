@@ -39,7 +39,7 @@ def per_element(numbers: Any, shape: list[int], axis: int | None, group_size: in
     if group_size is None:
         return numbers.reshape([size if dimension == axis else 1 for dimension, size in enumerate(shape)])
     length = int(np.prod(shape[1:], dtype=np.int64))
-    repeated = paddle.repeat_interleave(numbers.reshape([shape[0], -1]), group_size, axis=1)
+    repeated = paddle.repeat_interleave(numbers.reshape([shape[0], -1]), min(group_size, length), axis=1)
     return repeated[:, :length].reshape(shape)
 
 
@@ -50,6 +50,7 @@ def row_sums(values: Any, axis: int | None, group_size: int | None) -> Any:
     if group_size is None:
         return values.sum([dimension for dimension in range(values.ndim) if dimension != axis])
     flat = values.reshape([values.shape[0], -1])
+    group_size = min(group_size, flat.shape[1])
     missing = -flat.shape[1] % group_size
     if missing:
         flat = paddle.concat([flat, paddle.zeros([flat.shape[0], missing], flat.dtype)], axis=1)

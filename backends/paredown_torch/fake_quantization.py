@@ -80,8 +80,9 @@ def per_element(numbers: torch.Tensor, tensor: QuantizedTensor, shape: torch.Siz
         return numbers.reshape([1] * len(shape))
     if tensor.group_size is None:
         return numbers.reshape([-1 if dimension == tensor.axis else 1 for dimension in range(len(shape))])
-    repeated = numbers.reshape(shape[0], -1).repeat_interleave(tensor.group_size, dim=1)
-    return repeated[:, : shape[1:].numel()].reshape(shape)
+    length = shape[1:].numel()
+    repeated = numbers.reshape(shape[0], -1).repeat_interleave(min(tensor.group_size, length), dim=1)
+    return repeated[:, :length].reshape(shape)
 
 
 def value_range(values: torch.Tensor) -> tuple[float, float]:

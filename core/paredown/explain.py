@@ -189,17 +189,22 @@ def _format(manager: Manager, spec: Spec) -> str:
     return str(runtime.format)
 
 
+def _weight_bits(step: QuantizeStep, target: str) -> str:
+    if step.mode == "weight_only":
+        return "8 bits, for every target: nothing multiplies them as integers"
+    return f"{'7 bits, safe on every CPU' if target in _REDUCED else '8 bits'} ({target})"
+
+
 def _deploy(spec: Spec, quantized: QuantizeStep | None, read: str) -> Stage:
     end = ".onnx" if read == "onnx" else ""
     names = ("baseline-fp32", "fp32", *((precision_asked(quantized),) if quantized else ()))
-    bits = "7 bits, safe on every CPU" if spec.deploy.target in _REDUCED else "8 bits"
     best = {"size": "smallest", "latency": "fastest"}[spec.deploy.prefer]
     what = (
         "Write the files, verify each on the test images against the framework, and measure each on one thread against"
         f" the baseline's. Deliver the {best} that loses at most {spec.deploy.max_metric_drop:g} on validation."
     )
     if quantized is not None and quantized.mode != "fp16" and quantized.weights.bits == 8 and read == "onnx":
-        what += f" Weights use {bits} ({spec.deploy.target})."
+        what += f" Weights use {_weight_bits(quantized, spec.deploy.target)}."
     return Stage(
         "deploy",
         what,

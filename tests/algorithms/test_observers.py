@@ -250,3 +250,13 @@ def test_minmax_keeps_the_smallest_and_the_greatest_value():
 def test_no_values_are_no_observation():
     with pytest.raises(DataError, match="nothing was observed"):
         MinMax(None).update(np.empty(0, np.float32))
+
+
+def test_with_symmetric_integers_the_absmax_of_batches_is_averaged():
+    batches = [np.float32([-10, 1]), np.float32([-1, 6]), np.float32([-1, 2])]
+    apart, together = (MovingAverage(MovingAverageObserver(momentum=0.5), symmetric=one) for one in (False, True))
+    for batch in batches:
+        apart.update(batch)
+        together.update(batch)
+    assert apart.range() == (-3.25, 2.75)
+    assert together.range() == (-5.0, 5.0)

@@ -23,11 +23,12 @@ def weight():
     return np.random.default_rng(0).standard_normal((3, 2, 1, 1)).astype(np.float32)
 
 
-def scales(weight, *, momentum=0.5, freeze=10, leaders=None, learned=False, ranges=None):
+def scales(weight, *, momentum=0.5, freeze=10, leaders=None, learned=False, ranges=None, symmetric=False):
     weights = QuantizeWeights(bits=4)
+    start = activation_qparams(0.0, 1.0, symmetric=symmetric)
     points = (
-        QuantizationPoint(layer="conv", port="input", tensor=FROM_ZERO_TO_ONE),
-        QuantizationPoint(layer="next", port="input", tensor=FROM_ZERO_TO_ONE),
+        QuantizationPoint(layer="conv", port="input", tensor=start),
+        QuantizationPoint(layer="next", port="input", tensor=start),
         QuantizationPoint(layer="conv", port="weight", tensor=weight_qparams(weight, weights, "portable")),
     )
     return TrainingScales(
@@ -36,7 +37,7 @@ def scales(weight, *, momentum=0.5, freeze=10, leaders=None, learned=False, rang
         {"bn": 1e-5},
         leaders or {},
         weights,
-        QuantizeActivations(observer=MinMaxObserver()),
+        QuantizeActivations(observer=MinMaxObserver(), symmetric=symmetric),
         "portable",
         Schedule(every=4, freeze=freeze),
         momentum=momentum,
@@ -50,6 +51,13 @@ def test_the_range_of_an_activation_is_the_moving_average_of_the_batches(weight)
     assert not found.is_due(1)
     tensor = found.activation(INPUT, 0.0, 3.0)
     assert represented_range(tensor)[1] == pytest.approx(0.5 * 1.0 + 0.5 * 3.0, rel=1e-3)
+
+
+def test_symmetric_ranges_follow_the_absmax_of_batches(weight):
+    found = scales(weight, momentum=0.5, symmetric=True)
+    found.activation(INPUT, -3.0, 0.5)
+    tensor = found.activation(INPUT, -0.5, 4.0)
+    assert represented_range(tensor)[1] == pytest.approx(0.5 * (0.5 * 1.0 + 0.5 * 3.0) + 0.5 * 4.0, rel=1e-3)
 
 
 def test_without_momentum_a_range_only_grows(weight):

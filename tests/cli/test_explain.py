@@ -8,6 +8,9 @@ import re
 import pytest
 from helpers import QUICKSTART, ROOT, paredown, paredown_json, small_spec, write_spec
 
+from paredown.explain import _weight_bits
+from paredown.spec.models import QuantizeStep
+
 
 @pytest.fixture(scope="module")
 def text(command) -> str:
@@ -99,3 +102,12 @@ def test_a_pruning_step_asks_for_what_its_rounds_and_its_criterion_need(command)
     stage = json.loads(done.stdout)["stages"][1]
     assert stage["hooks"] == ["measure", "fold", "export", "prune", "distill"]
     assert stage["losses"] == ["hard_label"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "target", "told"),
+    [("static", "portable", "7 bits, safe on every CPU (portable)"), ("weight_only", "portable", "8 bits, for every")],
+)
+def test_the_width_of_weights_is_told_by_mode_and_target(mode, target, told):
+    step = {"mode": mode} | ({"activations": {"observer": {"kind": "minmax"}}} if mode == "static" else {})
+    assert told in _weight_bits(QuantizeStep.model_validate({"kind": "quantize", **step}), target)

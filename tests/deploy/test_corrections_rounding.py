@@ -146,3 +146,14 @@ def _model(node, image, weight):
         [onnx.numpy_helper.from_array(weight, "a.weight")],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+@pytest.mark.parametrize("options", [{"lr": 100.0}, {"lr": 1e38}, {"regularization": 1e38}])
+def test_learning_that_diverges_is_named_and_changes_nothing(network, options):
+    images = smooth_images()[:8]
+    wild = AdaRound(iterations=10, samples=8, positions=64, **options)
+    found = learn_rounding(correction_run(network, images, step("weight_only", bits=4)), wild)
+    diverged = {layer for layer, reason in found.evidence["left"].items() if "diverged" in reason}
+    assert diverged == set(LAYERS)
+    assert not found.arrays
+    assert not found.evidence["nearest"]

@@ -144,6 +144,7 @@ def test_layers_to_leave_must_be_there(canonical, ranges, step):
     with pytest.raises(PlanError, match="does not have") as caught:
         make_plan(canonical, ranges, step, "portable", left={"conv9": "protected"})
     assert caught.value.problems[0].value == "conv9"
+    assert caught.value.problems[0].remedy == "did you mean `conv2`?"
 
 
 def test_a_calibrated_mode_needs_activations_and_ranges(canonical, step):

@@ -259,3 +259,11 @@ def test_ranges_at_run_time_are_the_runtimes_bit_for_bit(build, evaluate, shift)
 def test_a_tensor_of_zeros_stays_zero_at_run_time():
     assert runtime_qparams(0.0, 0.0).scale == (1.0,)
     np.testing.assert_array_equal(fake_quantize(np.zeros(3, np.float32), AT_RUN_TIME), np.zeros(3))
+
+
+def test_groups_longer_than_the_weights_of_a_channel_are_one_group_and_take_no_memory():
+    weight = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32)
+    wide = weight_qparams(weight, QuantizeWeights(bits=4, granularity="group", group_size=10**12), "portable")
+    assert wide.scale == weight_qparams(weight, QuantizeWeights(bits=4), "portable").scale
+    by_channel = wide.model_copy(update={"group_size": None})
+    np.testing.assert_array_equal(fake_quantize(weight, wide), fake_quantize(weight, by_channel))

@@ -335,3 +335,23 @@ def test_a_reason_that_many_layers_share_is_said_once():
         ("left whole", "it is the network's: head, box; it ranks above: a.1, a.2"),
         ("cut by", "a: x"),
     ]
+
+
+QUANTIZED = {
+    "effective_bits": {
+        "target": "portable",
+        "integers": [
+            {"range": [-64, 64], "levels": 129, "bits": 7.01, "layers": 20},
+            {"range": [-1, 1], "levels": 2, "bits": 1.0, "layers": 1},
+        ],
+    }
+}
+
+
+def test_page_and_terminal_say_how_wide_weights_are(comparison, capsys):
+    step = comparison.runs[0].steps[0].model_copy(update={"kind": "quantize", "evidence": QUANTIZED})
+    quantized = comparison.model_copy(update={"runs": (comparison.runs[0].model_copy(update={"steps": (step,)}),)})
+    words = "7 bits (-64 to 64) in 20 layers, 1 bit (-1 or 1) in 1 layer, for portable"
+    assert words in render(quantized, [])
+    print_comparison(quantized, Console(width=200))
+    assert f"torch, seed 0: step 1: weights of {words}" in capsys.readouterr().out

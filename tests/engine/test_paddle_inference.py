@@ -32,6 +32,8 @@ def test_the_step_says_who_quantizes(run):
     result = RunResult.model_validate_json((run / "result.json").read_text())
     assert result.steps[0].plan is None
     assert result.steps[0].evidence["quantized_by"] == "paddle_inference"
+    assert "deploy.target" in result.steps[0].evidence["not_used"]
+    assert any("does not keep `deploy.target: portable`" in note for note in result.notes)
 
 
 def test_it_has_no_onnx_file_to_copy(run, tmp_path):

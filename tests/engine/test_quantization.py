@@ -34,6 +34,7 @@ def test_a_training_under_a_teacher_at_four_bits_arrives_in_the_file(run):
     assert int4.precision == "int4"
     assert int4.weight_bytes < 0.2 * fp32.weight_bytes
     assert int4.agreement >= 0.995
+    assert [one["range"] for one in result.steps[0].evidence["effective_bits"]["integers"]] == [[-7, 7]]
     plan = DistillPlan.model_validate(files.read_json(directory / result.steps[0].plan)).quantization
     assert plan is not None
     assert plan.mode == "qat"
@@ -58,6 +59,9 @@ def test_corrections_arrive_in_the_file_and_in_the_simulation(run):
     directory, result = run(step | {"analysis": True})
     record = result.steps[0]
     assert record.corrected is not None
+    assert record.evidence["effective_bits"]["integers"] == [
+        {"range": [-7, 7], "levels": 15, "bits": 3.91, "layers": 4}
+    ]
     assert files.read_state(directory / record.corrected)
     assert set(record.evidence["corrections"]) <= {correction["kind"] for correction in corrections}
     assert {one["layer"] for one in record.evidence["analysis"]} == {"conv1", "conv2", "conv3", "fc"}

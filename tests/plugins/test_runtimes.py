@@ -124,6 +124,17 @@ def test_a_runtime_that_reads_what_a_backend_does_not_write_is_refused_by_both_n
     assert "kind: onnxruntime" in told
 
 
+@pytest.mark.parametrize(("target", "refused"), [("portable", False), ("avx2", True), ("vnni", False), ("arm", False)])
+def test_a_range_that_a_runtimes_own_quantizer_does_not_keep_is_refused_where_it_is_asked_for(manager, target, refused):
+    inference = runtime(manager, "paddle_inference")
+    spec = load_spec(QUICKSTART, manager.registry)
+    spec = spec.model_copy(update={"deploy": spec.deploy.model_copy(update={"target": target})})
+    writes = BackendInfo("paddle", "Paddle", (), "", (), ("paddle.nn", "Layer"), ("paddle", "paddle_old_ir"))
+    told = [one for one in problems(inference, writes, spec) if one.startswith("deploy.target")]
+    assert bool(told) == refused
+    assert all("onnxruntime" in one for one in told)
+
+
 def test_naming_the_runtimes_imports_none_of_them():
     code = (
         "import sys\n"

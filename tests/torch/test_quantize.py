@@ -30,7 +30,7 @@ def point(layer, port, tensor=ACTIVATION, **more):
 WEIGHTS = [
     QuantizeWeights(bits=bits, symmetric=symmetric, granularity=granularity, group_size=size)
     for bits, symmetric in [(8, True), (8, False), (4, True), (4, False), (2, True), (1, True)]
-    for granularity, size in [("channel", None), ("tensor", None), ("group", 8), ("group", 1000)]
+    for granularity, size in [("channel", None), ("tensor", None), ("group", 8), ("group", 10**12)]
 ]
 
 

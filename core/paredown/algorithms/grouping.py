@@ -26,6 +26,7 @@ def in_rows(values: FloatArray, axis: int | None, group_size: int | None) -> Flo
     if group_size is None:
         return np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
     flat = values.reshape(len(values), -1)
+    group_size = min(group_size, flat.shape[1])
     missing = -flat.shape[1] % group_size
     padded = np.pad(flat, ((0, 0), (0, missing)), constant_values=np.nan)
     return padded.reshape(-1, group_size)
@@ -38,7 +39,7 @@ def per_element(numbers: Array, shape: tuple[int, ...], axis: int | None, group_
     if group_size is None:
         return numbers.reshape([len(numbers) if dimension == axis else 1 for dimension in range(len(shape))])
     length = _length(shape)
-    repeated = np.repeat(numbers.reshape(shape[0], -1), group_size, axis=1)[:, :length]
+    repeated = np.repeat(numbers.reshape(shape[0], -1), min(group_size, length), axis=1)[:, :length]
     return repeated.reshape(shape)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paredown.algorithms.fold import fold_factor, fold_weight
+from paredown.algorithms.observers.extremes import averaged
 from paredown.algorithms.qparams import activation_qparams, weight_qparams
 from paredown.algorithms.starting import is_zero, may_be_placeholder, started
 from paredown.contracts import FloatArray, Fold, PointKey, State
@@ -39,8 +40,9 @@ class TrainingScales:
     """The scales of a training with fake quantization; `paredown.contracts.Quantizing`.
 
     Scales of weights follow the folded weights. Ranges of activations follow the batches: with `momentum` m, a = m * a
-    + (1 - m) * batch; without one the range only grows. Both start as calibrated, and stay from `schedule.freeze` on,
-    with the statistics of BatchNorm, so that the network settles on the numbers that it will be deployed with.
+    + (1 - m) * batch, of absmax where integers are symmetric; without one the range only grows. Both start as
+    calibrated, and stay from `schedule.freeze` on, with the statistics of BatchNorm, so that the network settles on the
+    numbers that it will be deployed with.
 
     A tensor that was zero in calibration has a scale of 1 for want of values: its range is that of the first batch with
     other numbers, at whatever step. So have rows of weights that are zero, or that BatchNorm multiplies with zero; see
@@ -163,8 +165,8 @@ class TrainingScales:
         elif self._momentum is None:
             low, high = min(low, minimum), max(high, maximum)
         else:
-            low = self._momentum * low + (1 - self._momentum) * minimum
-            high = self._momentum * high + (1 - self._momentum) * maximum
+            seen = minimum, maximum
+            low, high = averaged((low, high), seen, self._momentum, symmetric=self._activations.symmetric)
         self._ranges[key] = low, high
         bits, symmetric = self._activations.bits, self._activations.symmetric
         self._tensors[key] = activation_qparams(low, high, bits=bits, symmetric=symmetric, where=key[0])

@@ -14,6 +14,7 @@ from paredown.deploy.weight_scales import CALIBRATED, weight_scales
 from paredown.errors import PlanError
 from paredown.plan import QuantizationPoint, QuantizedTensor, QuantPlan
 from paredown.spec.models import QuantizeStep
+from paredown.spec.nearest import suggestion
 
 
 def make_plan(
@@ -150,7 +151,7 @@ def _require_layers(graph: onnx.GraphProto, left: Mapping[str, str]) -> None:
             where="left_float",
             value=", ".join(unknown[:5]),
             expected="layers with weights, by their neutral names",
-            remedy="look at the names that `paredown inspect` lists",
+            remedy=suggestion(unknown[0], sorted(layers)),
         )
 
 

@@ -42,6 +42,11 @@ def _of_quantizer(runtime: Runtime, info: BackendInfo, spec: Spec) -> Iterator[s
             continue
         if source not in info.formats:
             yield f"{where}: the runtime `{runtime.name}` has no quantizer for what this backend writes"
+        if spec.deploy.target == "avx2":
+            yield (
+                f"deploy.target: the runtime `{runtime.name}` quantizes by itself, and does not keep weights within the"
+                " range that `avx2` asks for; deploy to onnxruntime, or leave out `target`"
+            )
         asked = _not_done(step)
         if asked:
             yield (

@@ -13,6 +13,8 @@ from paredown.deploy.measure import Latency, measure_latency, peak_memory_mb
 from paredown.engine import choosing, native_files, onnx_files
 from paredown.engine.built import Built, Quantized, QuantizedByRuntime
 from paredown.engine.pictures import MOST, take_pictures
+from paredown.engine.provenance import cpu_features
+from paredown.engine.saturation import explain_saturation
 from paredown.engine.tallies import metrics_of
 from paredown.engine.uneven_widths import explain_slowness
 from paredown.engine.workbench import Workbench
@@ -93,6 +95,7 @@ def deploy(
         notes=(
             *(note for one in (reference, *built) for note in apart(one.name, one.tested.metrics, one.framework or {})),
             *explain_slowness(whole, candidates, bench.layers(baseline), bench.layers(final)),
+            *explain_saturation(quantized, bench.spec.deploy.target, runtime.name, cpu_features()),
         ),
         pictures=take_pictures(bench.task, images[:MOST], labels[:MOST], reference.tested.shown, delivered),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -66,13 +66,30 @@ def gather(
     )
 
 
+def cpu_features(fields: Mapping[str, str] | None = None) -> tuple[str, ...] | None:
+    """Which of AVX2, AVX-512 and VNNI this processor has; None where that is not known, or it is no x86.
+
+    `fields` are those of a processor in /proc/cpuinfo, by default of the last one.
+    """
+    flags = (_cpu_fields() if fields is None else fields).get("flags")
+    if flags is None:
+        return None
+    return tuple(flag for flag in ("avx2", "avx512f", "avx_vnni", "avx512_vnni") if flag in flags.split())
+
+
 def _cpu() -> str:
+    fields = _cpu_fields()
+    if not fields:
+        return platform.processor() or "unknown"
+    name = fields.get("model name", "unknown")
+    features = cpu_features(fields)
+    return f"{name} ({', '.join(features)})" if features else name
+
+
+def _cpu_fields() -> Mapping[str, str]:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or "unknown"
-    fields = dict(line.split("\t: ", 1) for line in lines if "\t: " in line)
-    name = next((value for key, value in fields.items() if key.strip() == "model name"), "unknown")
-    flags = next((value.split() for key, value in fields.items() if key.strip() == "flags"), [])
-    features = [flag for flag in ("avx2", "avx512f", "avx_vnni", "avx512_vnni") if flag in flags]
-    return f"{name} ({', '.join(features)})" if features else name
+        return {}
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    return {name.strip(): value.strip() for name, value in pairs}

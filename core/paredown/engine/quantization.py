@@ -11,6 +11,7 @@ from paredown.algorithms import batches
 from paredown.contracts import Array, CorrectionRun, FloatArray, State
 from paredown.engine import best_effort, exporting
 from paredown.engine.built import Quantized
+from paredown.engine.effective_bits import effective_bits
 from paredown.engine.evidence import change
 from paredown.engine.mask_checks import require_zeros
 from paredown.engine.selectors import protected_layers
@@ -58,7 +59,7 @@ def quantize(bench: Workbench, step: QuantizeStep, given: StepInput) -> StepOutp
     from paredown.deploy.points import make_plan
 
     if bench.runtime.format != "onnx":
-        replaced = ["activations.observer", "activations.symmetric"]
+        replaced = ["activations.observer", "activations.symmetric", "deploy.target"]
         return StepOutput(given.model, None, {"quantized_by": bench.runtime.name, "not_used": replaced})
     place = f"steps[{given.index}]"
     exported = exporting.canonical(bench, given.model, given.directory / exporting.FINAL)
@@ -91,6 +92,7 @@ def quantize(bench: Workbench, step: QuantizeStep, given: StepInput) -> StepOutp
     evidence |= {
         "points": {"simulated": simulated.evidence.get("points"), "graph_only": owners.count("graph")},
         "left_float": chosen.plan.left_float,
+        **effective_bits(chosen.plan),
         **change(
             {"validation": bench.metrics(given.model, "validation")},
             {"validation": bench.metrics(simulated.model, "validation")},

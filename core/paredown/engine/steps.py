@@ -9,6 +9,7 @@ from typing import Any
 from paredown.contracts import Model
 from paredown.engine import exporting, gradual, qat
 from paredown.engine.channel_pruning import prune_channels
+from paredown.engine.effective_bits import effective_bits
 from paredown.engine.evidence import change, size, sparsity, unchanged
 from paredown.engine.lessons import Lessons
 from paredown.engine.mask_checks import require_held, shapes
@@ -110,6 +111,7 @@ def _simulated(bench: Workbench, model: Model, plan: QuantPlan) -> dict[str, Any
         "points": {"simulated": simulated.evidence.get("points"), "graph_only": owners.count("graph")},
         "folded": len(folds),
         "left_float": plan.left_float,
+        **effective_bits(plan),
         "quantized": {"validation": bench.metrics(simulated.model, "validation")},
     }
 

@@ -9,7 +9,7 @@ from paredown import files
 from paredown.report.pictures import EXPLAINED as PICTURES_EXPLAINED
 from paredown.report.pictures import Galleries, galleries, read_all_pictures
 from paredown.report.plots import latency_plot, size_plot
-from paredown.report.quantization import EXPLAINED, noise_plot, noise_rows
+from paredown.report.quantization import EFFECTIVE_BITS, EXPLAINED, noise_plot, noise_rows, weight_words
 from paredown.report.rows import ZEROS_NOTE, blocks, columns, count, shows_zeros
 from paredown.results import Comparison, StepRecord
 
@@ -94,7 +94,11 @@ def environment() -> Environment:
 
 def describe(step: StepRecord) -> list[tuple[str, str]]:
     """What a step did, as pairs of a name and a short text."""
-    return [(name.replace("_", " "), _shown(value)) for name, value in step.evidence.items() if name != ANALYSIS]
+    return [
+        (name.replace("_", " "), weight_words(value) if name == EFFECTIVE_BITS else _shown(value))
+        for name, value in step.evidence.items()
+        if name != ANALYSIS
+    ]
 
 
 def _shown(value: Any) -> str:

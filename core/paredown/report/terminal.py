@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from paredown.report.quantization import weight_lines
 from paredown.report.rows import ZEROS_NOTE, blocks, columns, shows_zeros
 from paredown.results import Comparison, RunResult
 
@@ -32,6 +33,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         )
         console.print(f"{one.backends[0]} and {one.backends[1]}, seed {one.seed}: {said}")
     for run in comparison.runs:
+        for line in weight_lines(run):
+            console.print(f"{run.backend}, seed {run.seed}: {line}", style="dim", highlight=False)
         for note in run.notes:
             console.print(f"{run.backend}, seed {run.seed}: note: {note}")
         for reason in run.choice if _stayed_float(run) else ():

@@ -90,7 +90,8 @@ class MinMaxObserver(ComponentConfig):
 class MovingAverageObserver(ComponentConfig):
     """Averages the smallest and the largest value of each batch: a = momentum * a + (1 - momentum) * batch.
 
-    Jacob et al., 2018, section 3.1. Its result depends on the order and the size of batches.
+    Jacob et al., 2018, section 3.1. With symmetric integers it averages the absmax. Its result depends on the order and
+    the size of batches.
     """
 
     kind: Literal["moving_average"] = "moving_average"
@@ -98,25 +99,28 @@ class MovingAverageObserver(ComponentConfig):
 
 
 class PercentileObserver(ComponentConfig):
-    """Leaves out the share of values beyond `percentile` percent, split between both ends (McKinstry et al., 2019)."""
+    """Leaves out 100 - `percentile` percent of the values, half of them at either end (McKinstry et al., 2019).
+
+    Behind a ReLU the lower end cuts nothing off: 99 keeps 99.5% there.
+    """
 
     kind: Literal["percentile"] = "percentile"
     percentile: Annotated[float, Field(gt=50, le=100)] = 99.99
-    bins: Annotated[int, Field(ge=128)] = 2048
+    bins: Annotated[int, Field(ge=128, le=65536)] = 2048
 
 
 class HistogramObserver(ComponentConfig):
     """Chooses the range with the least squared error of quantization, over a histogram of the values."""
 
     kind: Literal["histogram"] = "histogram"
-    bins: Annotated[int, Field(ge=128)] = 2048
+    bins: Annotated[int, Field(ge=128, le=65536)] = 2048
 
 
 class EntropyObserver(ComponentConfig):
     """Chooses the range whose quantized histogram has the least KL divergence from the values' own (Migacz, 2017)."""
 
     kind: Literal["entropy"] = "entropy"
-    bins: Annotated[int, Field(ge=128)] = 2048
+    bins: Annotated[int, Field(ge=128, le=65536)] = 2048
 
 
 class BiasCorrection(ComponentConfig):

@@ -7,7 +7,8 @@ from typing import Any
 
 PRESETS: dict[str, dict[str, Any]] = {
     # PaddleSlim's QAT: `channel_wise_abs_max` weights and `moving_average_abs_max` activations (rate 0.9), on
-    # convolutions and Linear layers. Its integers are -127 to 127: `deploy.target: vnni` or `arm` here.
+    # convolutions and Linear layers. Its average starts from 1 and is divided by the sum of its weights; ours starts
+    # from what was calibrated. Its integers are -127 to 127: `deploy.target: vnni` or `arm` here.
     "paddleslim_qat": {
         "mode": "qat",
         "weights": {"bits": 8, "symmetric": True, "granularity": "channel"},

@@ -41,6 +41,21 @@ def nothing_observed() -> DataError:
     )
 
 
+def averaged(
+    average: tuple[float, float], batch: tuple[float, float], momentum: float, *, symmetric: bool
+) -> tuple[float, float]:
+    """The next average, momentum * average + (1 - momentum) * batch: of minimum and maximum, or of absmax."""
+    if symmetric:
+        average, batch = _around_zero(*average), _around_zero(*batch)
+    new = 1 - momentum
+    return momentum * average[0] + new * batch[0], momentum * average[1] + new * batch[1]
+
+
+def _around_zero(low: float, high: float) -> tuple[float, float]:
+    reach = max(-low, high)
+    return -reach, reach
+
+
 class MinMax:
     """The smallest and the greatest value seen (Jacob et al., 2018, section 3.1, without the moving average)."""
 
@@ -64,25 +79,27 @@ class MinMax:
 class MovingAverage:
     """Averages the extremes of batches: a = momentum * a + (1 - momentum) * batch (Jacob et al., 2018, section 3.1).
 
-    The first batch is the average's start. The result depends on the order and the size of batches.
+    Where integers are symmetric it averages the absmax of batches, as PaddleSlim's `moving_average_abs_max` does; that
+    one starts from 1 and divides by the sum of its weights, so that the start fades. Here the first batch is the
+    average's start. The result depends on the order and the size of batches.
     """
 
     statistics: ClassVar[Literal["extremes"]] = "extremes"
 
     def __init__(self, options: Any, bits: int = 8, symmetric: bool = False) -> None:  # noqa: ARG002  # as all observers
         self._momentum = float(options.momentum)
+        self._symmetric = symmetric
         self._average: tuple[float, float] | None = None
 
     def update(self, values: FloatArray) -> None:
         """Takes one more batch; raises `DataError` where a value is NaN or infinite."""
-        low, high = extremes(values)
+        seen = extremes(values)
         if self._average is not None:
-            kept, new = self._momentum, 1 - self._momentum
-            low, high = kept * self._average[0] + new * low, kept * self._average[1] + new * high
-        self._average = (low, high)
+            seen = averaged(self._average, seen, self._momentum, symmetric=self._symmetric)
+        self._average = seen
 
     def range(self) -> tuple[float, float]:
-        """The averages of minima and of maxima; raises `DataError` when nothing was observed."""
+        """The averages of minima and of maxima, or that of absmax around zero; `DataError` before the first batch."""
         if self._average is None:
             raise nothing_observed()
         return self._average

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 HELD_OUT = 0.25
 """The share of the samples that learning does not see, which decide whether what it found is taken."""
 
+DIVERGED = "learning diverged: its variables left the range of the sigmoid; lower `lr` or `regularization`"
+
 
 def learn_rounding(run: CorrectionRun, options: AdaRound) -> Corrected:
     """Learns for each weight whether it is rounded up or down, layer by layer in order of execution.
@@ -41,7 +43,7 @@ def learn_rounding(run: CorrectionRun, options: AdaRound) -> Corrected:
     Returns:
         Weights that lie on the grid of their scales, float32, and those scales. Evidence: `error`, the mean squared
         error of each learned layer's outputs on held-out samples by that of rounding to nearest; `nearest`, the layers
-        where learning was not better; `left`, those it is not for, with the reason.
+        where learning was not better; `left`, those it is not for and those where it diverged, with the reason.
 
     Raises:
         DataError: There are no images, or the network's values are not finite.
@@ -73,9 +75,11 @@ def learn_rounding(run: CorrectionRun, options: AdaRound) -> Corrected:
             run.graph, calls, weight, targets.inputs(simulation, calls, weight.shape[2:], images()), targets.of(calls)
         )
         found, gain = _better(weight, tensor, samples, options, np.random.default_rng([run.seed, index]))
-        if gain < 1:
+        if found is None:
+            left[layer] = DIVERGED
+        elif gain < 1:
             arrays[calls[0].weight], weights[layer], error[layer] = found, tensor, gain
-    kept = [layer for layer in layers if layer not in weights]
+    kept = [layer for layer in layers if layer not in weights and layer not in left]
     return Corrected(arrays, weights, {"error": error, "nearest": kept, "left": left})
 
 
@@ -109,13 +113,16 @@ def _is_rectified(graph: onnx.GraphProto, call: Call) -> bool:
 
 def _better(
     weight: Array, tensor: QuantizedTensor, samples: Samples, options: AdaRound, random: np.random.Generator
-) -> tuple[Array, float]:
-    """The learned weight, and its error on held-out samples by that of rounding to nearest."""
+) -> tuple[Array | None, float]:
+    """The learned weight, and its error on held-out samples by that of rounding to nearest; None where it diverged."""
     count = samples.inputs.shape[1]
     learning = max(1, count - int(HELD_OUT * count))
     judged = samples.part(learning, count) if learning < count else samples
     plain = rounded(weight, tensor, nearest(weight, tensor))
-    found = rounded(weight, tensor, learn(weight, tensor, samples.part(0, learning), options, random))
+    up = learn(weight, tensor, samples.part(0, learning), options, random)
+    if up is None:
+        return None, 1.0
+    found = rounded(weight, tensor, up)
     shape = (len(samples.inputs), weight.shape[0] // len(samples.inputs), -1)
     reference = judged.error(plain.reshape(shape))
     return found, judged.error(found.reshape(shape)) / reference if reference > 0 else 1.0

@@ -20,6 +20,8 @@ FIRST_BETA, LAST_BETA = 20.0, 2.0
 WARM = 0.2
 """The share of the iterations in which nothing pushes towards 0 or 1."""
 BATCH = 256
+LARGEST = 88.0
+"""Beyond it the exponential overflows float32, and the sigmoid is 0 or 1 for good."""
 FIRST_DECAY, SECOND_DECAY, TINY = 0.9, 0.999, 1e-8
 
 
@@ -78,7 +80,7 @@ def rounded(weight: FloatArray, tensor: QuantizedTensor, up: FloatArray) -> Floa
 
 def learn(
     weight: FloatArray, tensor: QuantizedTensor, samples: Samples, options: AdaRound, random: np.random.Generator
-) -> FloatArray:
+) -> FloatArray | None:
     """Learns the direction of rounding by gradient descent on the layer's outputs.
 
     Equations 21 to 25 of the paper: W~ = s * clip(floor(W / s) + h(V), qmin, qmax) with the rectified sigmoid h,
@@ -93,7 +95,8 @@ def learn(
         random: Draws the samples of each iteration.
 
     Returns:
-        0 (down) or 1 (up) for each weight, in the weight's shape.
+        0 (down) or 1 (up) for each weight, in the weight's shape; None where learning diverged: a variable is
+        beyond `LARGEST`, or NaN.
     """
     shape = (len(samples.inputs), len(weight) // len(samples.inputs), -1)
     reference = samples.error(rounded(weight, tensor, nearest(weight, tensor)).reshape(shape))
@@ -103,14 +106,17 @@ def learn(
     optimizer = _Adam(soft.variable, options.lr)
     count = samples.inputs.shape[1]
     strength = np.float32(options.regularization / weight.size)
-    for iteration in range(options.iterations):
-        up, values = soft.forward()
-        chosen = random.integers(0, count, size=min(BATCH, count))
-        by_value = samples.gradient(values.reshape(shape), chosen).reshape(weight.shape) / np.float32(reference)
-        by_up = soft.through_grid(by_value)
-        if iteration >= WARM * options.iterations:
-            by_up += strength * _push(up, _beta(iteration / options.iterations))
-        optimizer.step(soft.through_sigmoid(by_up))
+    with np.errstate(over="ignore", invalid="ignore"):  # a variable that is too large or NaN ends the loop
+        for iteration in range(options.iterations):
+            up, values = soft.forward()
+            chosen = random.integers(0, count, size=min(BATCH, count))
+            by_value = samples.gradient(values.reshape(shape), chosen).reshape(weight.shape) / np.float32(reference)
+            by_up = soft.through_grid(by_value)
+            if iteration >= WARM * options.iterations:
+                by_up += strength * _push(up, _beta(iteration / options.iterations))
+            optimizer.step(soft.through_sigmoid(by_up))
+            if not (np.abs(soft.variable) < LARGEST).all():
+                return None
     return soft.decided()
 
 
