@@ -38,6 +38,7 @@ def training(quickstart: dict[str, Any], **settings: Any) -> dict[str, Any]:
         for symmetric in (True, False)
     ]
     + [{"mode": "dynamic"}, {"mode": "weight_only", "weights": {"bits": 4}}, {"mode": "fp16"}]
+    + [{"mode": "weight_only", "analysis": True, "calibration": {"samples": 8}}]
     + [{"activations": OBSERVED, "corrections": [{"kind": "equalization"}, {"kind": "adaround"}]}],
     ids=str,
 )

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from paredown.errors import Problem
 from paredown.spec.document import DataPath, Document
-from paredown.spec.models import DistillStep, FinetuneStep, QuantizeStep, QuantizeWeights
+from paredown.spec.models import Calibration, DistillStep, FinetuneStep, QuantizeStep, QuantizeWeights
 from paredown.spec.nearest import listed
 from paredown.spec.schema import get_part
 from paredown.spec.selector_checks import check_selectors
 
 OF_TRAINING = ("learned", "pact", "freeze_bn")
 FIXED_AFTER_TRAINING = ("corrections", "analysis", "keep_best_effort")
+WITHOUT_IMAGES = ("equalization",)
+"""Corrections that look at weights alone."""
 OBSERVERS_OF_TRAINING = ("minmax", "moving_average")
 CORRECTED_MODES = {
     "equalization": ("static", "dynamic", "weight_only"),
@@ -90,11 +92,13 @@ def _observed(step: QuantizeStep, path: DataPath, document: Document) -> Iterato
             expected="another observer with 16 bits, or 8 or 4 bits",
             remedy="write `observer: {kind: histogram}`",
         )
-    seen = step.mode in ("static", "qat") or step.corrections or step.analysis or step.keep_best_effort
-    if "calibration" in step.model_fields_set and not seen:
+    corrected = any(correction.kind not in WITHOUT_IMAGES for correction in step.corrections)
+    seen = step.mode in ("static", "qat") or corrected or step.analysis or step.keep_best_effort
+    # By value: the spec of a run is read again from what the first reading filled in.
+    if step.calibration != Calibration() and not seen:
         yield document.problem(
             (*path, "calibration"),
-            f"`calibration` does not go with `mode: {step.mode}`: nothing looks at images",
+            f"`calibration` does nothing with `mode: {step.mode}` here: nothing looks at images",
             value=get_part(document.data, (*path, "calibration")),
             expected="no `calibration`",
             remedy="remove `calibration`",
