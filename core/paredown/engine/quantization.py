@@ -125,8 +125,8 @@ def images_of(bench: Workbench, step: QuantizeStep) -> Iterator[FloatArray]:
 
 
 def require_points(plan: QuantPlan, place: str) -> None:
-    """Refuses a plan that quantizes nothing."""
-    if plan.points or plan.mode == "fp16":
+    """Refuses a plan that quantizes no layer."""
+    if not plan.leaves_all_in_float:
         return
     raise NoEffectError(
         "nothing in this network can be quantized",
