@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paredown.errors import Problem
+from paredown.spec.components import AdaRound
 from paredown.spec.document import DataPath, Document
 from paredown.spec.models import Calibration, DistillStep, FinetuneStep, QuantizeStep, QuantizeWeights
 from paredown.spec.nearest import listed
@@ -170,6 +171,14 @@ def _of_training(
             expected="one of the two",
             remedy="remove `pact`, or `learned`",
         )
+    if step.pact and not step.learned and step.activations is not None and step.activations.symmetric:
+        yield document.problem(
+            (*path, "pact"),
+            "`pact` learns the upper end of ranges that begin at zero, and symmetric ones do not",
+            value=True,
+            expected="`activations.symmetric: false` beside `pact`",
+            remedy="write `activations: {symmetric: false}`, or `learned: true` in place of `pact`",
+        )
     if training is not None and step.freeze_bn is not None and step.freeze_bn > training.train.epochs:
         yield document.problem(
             (*path, "freeze_bn"),
@@ -238,6 +247,14 @@ def _corrections(step: QuantizeStep, path: DataPath, document: Document) -> Iter
                 value=get_part(document.data, (*path, "weights")),
                 expected="`bits: 8`, `4` or `2`",
                 remedy="choose such weights, or remove the correction",
+            )
+        if isinstance(correction, AdaRound) and correction.samples > step.calibration.samples:
+            yield document.problem(
+                (*place, "samples"),
+                "`adaround` looks at calibration images, and there are not so many",
+                value=correction.samples,
+                expected=f"at most {step.calibration.samples}, the `calibration.samples` of this step",
+                remedy="lower it, or raise `calibration.samples`",
             )
     kinds = [correction.kind for correction in step.corrections]
     for index, kind in enumerate(kinds):
