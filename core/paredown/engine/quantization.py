@@ -39,7 +39,7 @@ class Corrections:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, left: Collection[str]) -> State:
-        """The arrays to deploy: a layer that is left in float has no error to correct, and keeps its own."""
+        """The arrays to deploy: a layer that is left in float has no error to correct, and keeps its own, rescaled."""
         kept = {name: values for name, values in self.changed.items() if name.rpartition(".")[0] not in left}
         return {**self.rescaled, **kept}
 
