@@ -40,13 +40,11 @@ def beside_presets(model: BaseModel, data: dict[str, Any]) -> dict[str, Any]:
     Anything else in them is a default that nobody asked for, and would win over the preset.
     """
     for name in type(model).model_fields:
-        value = getattr(model, name)
-        if isinstance(value, BaseModel):
-            beside_presets(value, data[name])
-        elif isinstance(value, tuple):
-            for part, dumped in zip(value, data[name], strict=True):
-                if isinstance(part, BaseModel):
-                    beside_presets(part, dumped)
+        value, dumped = getattr(model, name), data.get(name)
+        parts = zip(value, dumped, strict=False) if isinstance(value, tuple) and isinstance(dumped, list) else ()
+        for part, its_own in ((value, dumped), *parts):
+            if isinstance(part, BaseModel) and isinstance(its_own, dict):
+                beside_presets(part, its_own)
     if isinstance(model, QuantizeStep) and model.preset is not None:
         _keep_given(model, data, PRESETS[model.preset])
     return data
