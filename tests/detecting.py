@@ -10,6 +10,7 @@ import numpy as np
 from paredown import files
 from paredown.algorithms.initialization import draw_network
 from paredown.algorithms.objects import Objects, pack
+from paredown.algorithms.outputs import concatenated
 from paredown.contracts import Drawing, RunContext
 from paredown.engine.workbench import Workbench
 from paredown.manager import Manager
@@ -47,7 +48,8 @@ def main(backend: str, spec: dict[str, Any], place: str) -> int:
     for split in ("train", "validation", "test"):
         images, _ = bench.split(split)
         size = images.shape[2:] if bench.spec.task.kind == "instance_segmentation" else None
-        found = [_objects(one, size) for one in bench.task.drawings(bench.outputs(model, split))]
+        answers = concatenated(list(bench.answers(model, split)))
+        found = [_objects(one, size) for one in bench.task.drawings(answers)]
         labels = pack(found, _MOST, size)
         count += int((labels["classes"] >= 0).sum())
         arrays |= {f"{split}_images": images[:]} | {f"{split}_{name}": labels[name] for name in labels.dtype.names}

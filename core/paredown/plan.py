@@ -146,6 +146,11 @@ class QuantPlan(Frozen):
     points: tuple[QuantizationPoint, ...]
     left_float: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def leaves_all_in_float(self) -> bool:
+        """Whether no layer's weight is quantized, whatever else is: the file is no candidate beside the float one."""
+        return self.mode != "fp16" and all(point.port != "weight" for point in self.points)
+
 
 class PlannedTap(Frozen):
     """A layer of the student and a layer of what teaches, by neutral names, whose outputs a loss compares.

@@ -10,7 +10,7 @@ import sys
 import pytest
 from helpers import PRUNE, paredown, small_spec, write_spec
 
-from paredown.results import Comparison
+from paredown.results import Comparison, RunResult
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,20 @@ def test_run_on_a_missing_backend_exits_with_3_and_says_the_command(tiny_runs, g
     assert done.stderr.startswith("error: the backend `ghost` is not installed\n")
     assert "remedy: pip install ghost-framework" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("mode", "backend", "precision"),
+    [("weight_only", "torch", "int8-weights"), ("dynamic", "paddle", "int8-dynamic"), ("fp16", "torch", "fp16")],
+)
+def test_a_mode_without_calibration_is_run_and_delivered(mode, backend, precision, tmp_path):
+    deploy = {"runtime": {"kind": "onnxruntime"}, "prefer": "size", "max_metric_drop": 1.0}
+    spec = write_spec(tmp_path / "spec.yaml", small_spec(steps=[{"kind": "quantize", "mode": mode}], deploy=deploy))
+    done = paredown("run", spec, "--backend", backend, "--out", tmp_path / "out", "--quiet")
+    assert done.returncode == 0, done.stderr
+    result = RunResult.model_validate_json((tmp_path / "out" / backend / "seed-0" / "result.json").read_text())
+    assert result.delivered == f"onnx/{precision}.onnx"
+    assert (tmp_path / "out" / backend / "seed-0" / result.delivered).is_file()
 
 
 @pytest.fixture(scope="module")

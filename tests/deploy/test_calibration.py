@@ -170,5 +170,10 @@ def test_places_where_nothing_fires_are_named(build, images, kind):
     assert silent_places(model.graph, ranges) == ("b input", "b output")
 
 
+def test_a_range_too_small_for_a_scale_is_silent(canonical, images):
+    ranges = calibrate(canonical, [images], observer)
+    assert silent_places(canonical.graph, ranges | {"t1": (0.0, 1e-40)}) == ("conv2 input",)
+
+
 def test_a_network_that_fires_everywhere_has_no_silent_places(canonical, images):
     assert silent_places(canonical.graph, calibrate(canonical, [images], observer)) == ()

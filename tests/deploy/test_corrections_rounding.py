@@ -51,6 +51,15 @@ def test_learned_weights_lie_on_the_grid_beside_their_own_values(network, weight
         assert away.max() == 1
 
 
+def test_positions_are_spread_over_the_images_that_there_are(network):
+    few = correction_run(network, smooth_images(4), step("weight_only", bits=4))
+    options = AdaRound(iterations=1, samples=256, positions=64)
+    evidence = learn_rounding(few, options).evidence
+    assert evidence["images"] == 4
+    assert max(evidence["positions"].values()) == 64
+    assert min(evidence["positions"].values()) == 4  # the last layer has one output an image
+
+
 def test_the_plan_keeps_the_scales_that_were_learned_for(network):
     run = correction_run(network, smooth_images(), step(bits=4))
     found = learn_rounding(run, QUICK)

@@ -55,6 +55,11 @@ def test_a_bottleneck_that_a_shortcut_reads_too_is_also_the_layers_output(build)
     assert places(graph)["h"] == (Place("b", "input"), Place("a", "output"))
 
 
+def test_without_a_quantized_layer_sums_and_pooling_stay_in_float(canonical):
+    assert quantized_tensors(canonical.graph, ["conv1", "conv2", "fc"]) == []
+    assert "t5" in quantized_tensors(canonical.graph, ["conv1", "conv2"])
+
+
 def test_the_output_stays_float(canonical):
     assert "outputs" not in quantized_tensors(canonical.graph)
 

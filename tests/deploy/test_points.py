@@ -10,7 +10,9 @@ from paredown.algorithms.qparams import AT_RUN_TIME, activation_qparams, weight_
 from paredown.deploy.calibrate import calibrate
 from paredown.deploy.places import places, quantized_tensors
 from paredown.deploy.points import make_plan
-from paredown.errors import PlanError, UnsupportedError
+from paredown.deploy.writing import precision_of, write_quantized
+from paredown.engine.quantization import require_points
+from paredown.errors import NoEffectError, PlanError, UnsupportedError
 from paredown.plan import QuantPlan
 from paredown.spec.models import QuantizeStep, QuantizeWeights
 
@@ -53,6 +55,28 @@ def test_weight_only_plans_have_weights_alone_and_reach_as_far_as_the_width_does
     plan = make_plan(canonical, {}, QuantizeStep(mode="weight_only"), "portable")
     assert keys(plan) == {(layer, "weight", 0) for layer in LAYERS}
     assert {(point.tensor.qmin, point.tensor.qmax) for point in plan.points} == {(-127, 127)}
+
+
+@pytest.mark.parametrize("mode", ["static", "dynamic", "weight_only"])
+def test_a_plan_that_leaves_every_layer_in_float_quantizes_nothing_and_writes_the_float_network(
+    canonical, ranges, step, mode
+):
+    given = step if mode == "static" else QuantizeStep(mode=mode)
+    plan = make_plan(canonical, ranges, given, "portable", left=dict.fromkeys(LAYERS, "protected"))
+    assert plan.leaves_all_in_float
+    assert (plan.points, precision_of(plan)) == ((), "fp32")
+    written = write_quantized(canonical, plan)
+    assert [node.op_type for node in written.graph.node] == [node.op_type for node in canonical.graph.node]
+    assert not make_plan(canonical, ranges, given, "portable", left={"fc": "protected"}).leaves_all_in_float
+
+
+def test_points_of_the_graph_alone_are_no_quantization(canonical, ranges, step):
+    plan = make_plan(canonical, ranges, step, "portable")
+    alone = plan.model_copy(update={"points": tuple(point for point in plan.points if point.owner == "graph")})
+    assert alone.points
+    assert alone.leaves_all_in_float
+    with pytest.raises(NoEffectError, match="nothing in this network can be quantized"):
+        require_points(alone, "steps[0]")
 
 
 def test_half_precision_has_no_points(canonical):

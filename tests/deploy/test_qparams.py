@@ -76,9 +76,17 @@ def test_a_channel_of_zeros_gets_scale_one(bits, symmetric):
     assert tensor.zero_point[0] == 0
 
 
-@pytest.mark.parametrize("bits", [2, 1])
-def test_a_ternary_or_binary_channel_of_zeros_gets_scale_one(bits):
-    assert weights([[0.0, 0.0], [1.0, 1.0]], bits=bits).scale == (1.0, 1.0)
+def test_a_ternary_channel_of_zeros_gets_scale_one():
+    assert weights([[0.0, 0.0], [1.0, 1.0]], bits=2).scale == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("granularity", ["channel", "tensor", "group"])
+def test_a_binary_row_of_zeros_stays_as_good_as_zero(granularity):
+    values = np.zeros((2, 4), np.float32)
+    values[1:] = 0.5 if granularity != "tensor" else 0.0
+    tensor = weights(values, bits=1, granularity=granularity, group_size=4 if granularity == "group" else None)
+    assert tensor.scale[0] == np.finfo(np.float32).tiny
+    np.testing.assert_allclose(fake_quantize(values, tensor), values, rtol=0, atol=1e-30)
 
 
 @pytest.mark.parametrize("granularity", ["channel", "tensor", "group"])

@@ -41,6 +41,17 @@ def test_weights_take_their_bits_on_disk(mode, bits, share):
     assert weight_bytes(file) < file.ByteSize()
 
 
+def test_a_binary_channel_of_zeros_gives_its_bias_alone_in_the_runtime():
+    model = network("residual")
+    layer = model.graph.node[-1].input[1].removesuffix(".weight")
+    known = constants(model.graph)
+    weight, bias = array_of(known[f"{layer}.weight"]).copy(), array_of(known[f"{layer}.bias"])
+    weight[1] = 0
+    model = with_arrays(model, {f"{layer}.weight": weight})
+    found = run(write_quantized(model, weights_plan(model, 1)), IMAGES)
+    np.testing.assert_allclose(found[:, 1], bias[1], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("bits", "symmetric"), [(8, True), (8, False), (4, True), (4, False), (2, True), (1, True)], ids=str
 )

@@ -12,7 +12,12 @@ from paredown.contracts import BackendInfo, Component
 from paredown.manager import Manager
 from paredown.markers import hookimpl
 from paredown.registry import Registry
+from paredown.spec import loader
 from paredown.spec.base import ComponentConfig, Frozen
+from paredown.spec.document import Document
+from paredown.spec.models import Spec
+from paredown.spec.source import read_mapping
+from paredown.spec.vocabulary import Vocabulary
 from paredown.spec.yaml_reader import read_yaml
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.yaml"
@@ -83,3 +88,17 @@ def quickstart_file() -> Path:
 def quickstart() -> dict[str, Any]:
     """The quickstart as plain data, fresh."""
     return dict(read_yaml(QUICKSTART.read_text("utf-8"), None).data)
+
+
+@pytest.fixture(autouse=True)
+def _what_was_read_reads_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every spec that a test of this directory reads is also read from its own dump, as runs and artifacts do."""
+    read = loader._checked
+
+    def twice(document: Document, vocabulary: Vocabulary) -> Spec:
+        spec = read(document, vocabulary)
+        again = read_mapping(spec.model_dump(mode="json", serialize_as_any=True))
+        assert read(again, vocabulary) == spec
+        return spec
+
+    monkeypatch.setattr(loader, "_checked", twice)

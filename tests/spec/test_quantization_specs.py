@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from paredown.registry import Registry
+from paredown.spec.components import MinMaxObserver
 from paredown.spec.loader import load_spec
+from paredown.spec.models import QuantizeActivations, QuantizeStep, QuantizeWeights
 from paredown.spec.presets import with_presets
 
 OBSERVED = {"observer": {"kind": "minmax"}}
@@ -38,6 +40,7 @@ def training(quickstart: dict[str, Any], **settings: Any) -> dict[str, Any]:
         for symmetric in (True, False)
     ]
     + [{"mode": "dynamic"}, {"mode": "weight_only", "weights": {"bits": 4}}, {"mode": "fp16"}]
+    + [{"mode": "weight_only", "analysis": True, "calibration": {"samples": 8}}]
     + [{"activations": OBSERVED, "corrections": [{"kind": "equalization"}, {"kind": "adaround"}]}],
     ids=str,
 )
@@ -69,6 +72,26 @@ def test_another_observer_takes_none_of_the_presets_options(registry: Registry, 
     spec = training(quickstart, preset="paddleslim_qat", activations={"observer": {"kind": "minmax"}})
     step = load_spec(spec, registry).steps[0].during[0]  # type: ignore[attr-defined]
     assert step.activations.observer.model_dump() == {"kind": "minmax"}
+
+
+@pytest.mark.parametrize(
+    ("made", "written"),
+    [
+        (QuantizeStep(preset="torch_default"), {}),
+        (QuantizeStep(preset="torch_default", weights=QuantizeWeights(bits=4)), {"weights": {"bits": 4}}),
+        (QuantizeStep(preset="torch_default", mode="weight_only"), {"mode": "weight_only"}),
+        (
+            QuantizeStep(preset="torch_default", activations=QuantizeActivations(bits=4, observer=MinMaxObserver())),
+            {"activations": {"bits": 4, "observer": {"kind": "minmax"}}},
+        ),
+    ],
+    ids=str,
+)
+def test_a_preset_in_a_spec_made_in_python_is_that_of_a_written_one(
+    registry: Registry, quickstart: dict[str, Any], made: QuantizeStep, written: dict[str, Any]
+) -> None:
+    expected = load_spec(quantizing(quickstart, preset="torch_default", **written), registry)
+    assert load_spec(expected.model_copy(update={"steps": (made,)}), registry) == expected
 
 
 def test_a_spec_that_was_read_reads_again_as_the_same(registry: Registry, quickstart: dict[str, Any]) -> None:

@@ -22,6 +22,9 @@ SATURATING_TARGETS = ("portable", "avx2")
 """CPUs without VNNI add two products of u8 and s8 in 16 bits; 255 * 64 * 2 = 32640 still fits into 32767."""
 FULL_TARGETS = ("vnni", "arm")
 
+SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
+"""The smallest normal float32 number: what runtimes and frameworks need not flush to zero."""
+
 
 def weight_range(bits: int, target: str, *, symmetric: bool = True) -> tuple[int, int]:
     """The integers that weights may take: (qmin, qmax).
@@ -70,7 +73,8 @@ def weight_qparams(
     8 and 4 bits take the range of each row (an output channel, a group of it, or the whole tensor). Ternary takes the
     scale with the least squared error (Li and Liu, 2016, "Ternary Weight Networks", solved exactly where
     they take a threshold of 0.7 times the mean). Binary takes the mean absolute value
-    (Rastegari et al., 2016, "XNOR-Net"). A row that is all zero gets scale 1.
+    (Rastegari et al., 2016, "XNOR-Net"). A row that is all zero gets scale 1, a binary one `SMALLEST_SCALE`: its
+    integers are never zero.
 
     Args:
         weight: The layer's weight, float, [out, ...].
@@ -112,7 +116,7 @@ def weight_qparams(
             scale = np.maximum(scale, (least_absmax if axis == 0 else least_absmax.max()) / qmax)
         usable = _usable_scale(scale, where).astype(np.float64)
         zero_point = np.clip(np.rint(-low / usable), qmin, qmax).astype(np.int64)
-    usable = _usable_scale(scale, where)
+    usable = _usable_scale(scale, where, otherwise=SMALLEST_SCALE if options.bits == 1 else 1.0)
     return QuantizedTensor(
         bits=options.bits,
         qmin=qmin,
@@ -199,8 +203,8 @@ def _ternary_scale(rows: FloatArray) -> FloatArray:
     return scale
 
 
-def _usable_scale(scale: FloatArray, where: str) -> FloatArray:
-    """The scale in float32, with 1 for what is no normal float32 number."""
+def _usable_scale(scale: FloatArray, where: str, otherwise: float = 1.0) -> FloatArray:
+    """The scale in float32, with another for what is no normal float32 number."""
     with np.errstate(over="ignore"):
         rounded = scale.astype(np.float32)
     if not np.all(np.isfinite(rounded)):
@@ -211,4 +215,4 @@ def _usable_scale(scale: FloatArray, where: str) -> FloatArray:
             expected="a finite scale",
             remedy="look for overflow in the network",
         )
-    return np.where(rounded < np.finfo(np.float32).tiny, np.float32(1.0), rounded)
+    return np.where(rounded < SMALLEST_SCALE, np.float32(otherwise), rounded)

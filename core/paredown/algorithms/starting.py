@@ -1,4 +1,4 @@
-"""Where scales begin of which nothing was known: of zeros, a scale is 1 and no measure of what comes later."""
+"""Where scales begin of which nothing was known: that of zeros is a placeholder, no measure of what comes later."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from paredown.algorithms.fold import fold_weight
 from paredown.algorithms.grouping import in_rows
 from paredown.algorithms.learned_scales import factor_size
+from paredown.algorithms.qparams import SMALLEST_SCALE
 from paredown.contracts import Array, FloatArray
 from paredown.plan import QuantizedTensor
 
-NOTHING = float(np.finfo(np.float32).tiny) * 2**16
-"""Whatever the width, numbers no greater than this have no normal float32 scale, and are given the scale 1."""
+NOTHING = SMALLEST_SCALE * 2**16
+"""Whatever the width, numbers no greater than this have no normal float32 scale, and are given a placeholder."""
 
 
 def is_zero(minimum: float, maximum: float) -> bool:
@@ -22,8 +23,8 @@ def is_zero(minimum: float, maximum: float) -> bool:
 
 
 def may_be_placeholder(tensor: QuantizedTensor) -> Array:
-    """[scales]: where the scale is 1, measured or for want of values."""
-    found: Array = np.asarray(tensor.scale) == 1
+    """[scales]: where the scale is that of zeros, measured or for want of values."""
+    found: Array = np.asarray(tensor.scale) == (SMALLEST_SCALE if tensor.bits == 1 else 1)
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from paredown.algorithms.batches import in_order
+from paredown.algorithms.starting import is_zero
 from paredown.contracts import Observer
 from paredown.deploy.places import places, quantized_tensors
 from paredown.deploy.watching import OpenedNetwork
@@ -54,7 +55,7 @@ def calibrate(
 
 
 def silent_places(graph: onnx.GraphProto, ranges: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
-    """Where activations never fired: the places of tensors that were zero in every calibration image.
+    """Where activations never fired: the places of tensors that were zero in every calibration image, or as good as.
 
     Their scale is 1, so that zeros stay zeros; what else comes there later is rounded to whole numbers.
 
@@ -68,7 +69,7 @@ def silent_places(graph: onnx.GraphProto, ranges: Mapping[str, tuple[float, floa
     return tuple(
         f"{place.layer} {place.port}" + (f" of call {place.index}" if place.index else "")
         for name, own in places(graph).items()
-        if ranges[name] == (0.0, 0.0)
+        if is_zero(*ranges[name])
         for place in own
     )
 

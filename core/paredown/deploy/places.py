@@ -97,8 +97,11 @@ def unquantizable(node: onnx.NodeProto, known: dict[str, onnx.TensorProto]) -> s
 def quantized_tensors(graph: onnx.GraphProto, left: Collection[str] = ()) -> list[str]:
     """Names of the tensors that are quantized, inputs first, in the graph's order; `left` are layers left in float.
 
-    Outputs of what passes integers on are not among them: they share their input's scale.
+    Outputs of what passes integers on are not among them: they share their input's scale. Where no layer is quantized,
+    neither is what lies between layers: sums and pooling alone would only lose precision.
     """
+    if not layer_calls(graph, left):
+        return []
     known = constants(graph)
     made_by, read_by, outputs = producers(graph), consumers(graph), output_names(graph)
     candidates = [value.name for value in graph.input if value.name not in known]

@@ -24,10 +24,12 @@ def search(
     without: Callable[[Mapping[str, str]], Quantized],
     noise: Callable[[], Any],
 ) -> tuple[Quantized, dict[str, Any]]:
-    """The fewest of the worst layers left in float with which the deployed file keeps `max_metric_drop` on validation.
+    """Leaves the worst layers in float until the deployed file keeps `max_metric_drop` on validation.
 
-    Layers are ranked by the noise that each makes alone; how many of the worst have to stay is found by doubling and
-    then halving, every try as a file in the runtime. Where none is enough, the try with the best metric is taken.
+    Layers are ranked by the noise that each makes alone; how many of the worst have to stay is searched by doubling and
+    then halving, every try as a file in the runtime. What is taken is the fewest among those tried that hold the bound;
+    another count would hold it too where the metric does not grow with every layer. A float file that misses the bound
+    ends the search: no layer left in float makes up for what the steps before lost.
 
     Args:
         bench: The run.
@@ -38,7 +40,8 @@ def search(
 
     Returns:
         The plan with its arrays, and what was tried: `bound`, `baseline`, `tries` (layers left, metric, bytes), `left`,
-        `reached`.
+        `reached`; where the whole plan does not hold also `float`, the metric of the float file, and where that does
+        not hold either the `reason` why no layer is left.
     """
     from paredown.deploy.analysis import worst_first
 
@@ -54,9 +57,14 @@ def search(
             tries[count] = (quantized, *_measure(bench, graph, quantized))
         return tries[count][1] >= bound - 1e-12
 
+    found: dict[str, Any] = {}
     if not holds(0):
-        ranked += worst_first(noise())
-        _fewest(holds, len(ranked))
+        found["float"], _ = _measure(bench, graph)
+        if found["float"] < bound - 1e-12:
+            found["reason"] = "the float file itself misses the bound, before anything is quantized"
+        else:
+            ranked += worst_first(noise())
+            _fewest(holds, len(ranked))
     reached = [count for count in tries if holds(count)]
     chosen = min(reached) if reached else max(tries, key=lambda count: (tries[count][1], -count))
     return tries[chosen][0], {
@@ -66,11 +74,12 @@ def search(
         "tries": [{"left": count, primary: tries[count][1], "bytes": tries[count][2]} for count in sorted(tries)],
         "left": ranked[:chosen],
         "reached": bool(reached),
+        **found,
     }
 
 
 def _fewest(holds: Callable[[int], bool], most: int) -> None:
-    """Tries counts until the fewest that hold is known: doubles from one, then halves the gap."""
+    """Tries counts until one holds, doubling from one, then between it and the last that does not, halving the gap."""
     low, high = 0, 1
     while high < most and not holds(high):
         low, high = high, min(high * 2, most)
@@ -81,16 +90,18 @@ def _fewest(holds: Callable[[int], bool], most: int) -> None:
         low, high = (low, middle) if holds(middle) else (middle, high)
 
 
-def _measure(bench: Workbench, graph: Any, quantized: Quantized) -> tuple[float, int]:
-    """The metric of the deployed file on validation, and its bytes."""
+def _measure(bench: Workbench, graph: Any, quantized: Quantized | None = None) -> tuple[float, int]:
+    """The metric of the deployed file on validation, and its bytes; without a plan those of the float file."""
     from paredown.deploy.canonical.graph import with_arrays
     from paredown.deploy.files import to_bytes
     from paredown.deploy.runtimes import ternary_storage
     from paredown.deploy.verify import run_batches
     from paredown.deploy.writing import write_quantized
 
-    own, ternary = with_arrays(graph, quantized.corrected), ternary_storage(bench.runtime)
-    content = to_bytes(write_quantized(own, quantized.plan, ternary=ternary))
+    if quantized is not None:
+        own = with_arrays(graph, quantized.corrected)
+        graph = write_quantized(own, quantized.plan, ternary=ternary_storage(bench.runtime))
+    content = to_bytes(graph)
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         path = Path(scratch) / "try.onnx"
         files.write_bytes(path, content)

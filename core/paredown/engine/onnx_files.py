@@ -11,6 +11,7 @@ from paredown.engine import exporting
 from paredown.engine.built import Built, Quantized, Stored
 from paredown.engine.tested import answer_beside
 from paredown.engine.workbench import Workbench
+from paredown.errors import PlanError
 
 
 def build(bench: Workbench, baseline: Model, final: Model, quantized: Quantized | None, directory: Path) -> list[Built]:
@@ -18,6 +19,7 @@ def build(bench: Workbench, baseline: Model, final: Model, quantized: Quantized 
 
     Raises:
         DeployError: A float file computes something else than its network.
+        PlanError: The quantized file would take the place of a float one.
     """
     built = [
         _fp32(bench, baseline, directory, "baseline", exporting.BASELINE),
@@ -52,6 +54,14 @@ def _quantized(bench: Workbench, model: Model, quantized: Quantized, directory: 
 
     precision = precision_of(quantized.plan)
     file = f"onnx/{precision}.onnx"
+    if file in (exporting.BASELINE, fp32.file):
+        raise PlanError(
+            "the plan quantizes no layer, and its file would take the place of the float network's",
+            where=file,
+            value=f"{len(quantized.plan.points)} points, none on a weight",
+            expected="a point on the weight of a layer",
+            remedy="leave the plan out",
+        )
     graph = with_arrays(onnx.load(directory / exporting.FINAL), quantized.corrected)
     integer = write_quantized(graph, quantized.plan, ternary=ternary_storage(bench.runtime))
     files.write_bytes(directory / file, to_bytes(integer))

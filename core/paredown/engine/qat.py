@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from paredown.algorithms.fold import find_folds
-from paredown.algorithms.qat import Schedule, TrainingScales
+from paredown.algorithms.learned_scales import learns_level
+from paredown.algorithms.qat import Schedule, TrainingScales, key_of
 from paredown.contracts import Model, Outcome, PointKey
 from paredown.engine import exporting, quantization
 from paredown.engine.selectors import protected_layers
 from paredown.engine.stepping import StepInput
 from paredown.engine.workbench import Workbench
+from paredown.errors import NoEffectError
 from paredown.plan import QuantPlan
 from paredown.spec.models import DistillStep, FinetuneStep, QuantizeStep
 
@@ -25,13 +28,31 @@ WEIGHTS_EVERY = 4
 class QuantizedTraining:
     """A training with fake quantization under way: its step, what decides scales, and the layers left in float.
 
-    `silent` are the places where nothing fired in calibration; see `silent_places`.
+    `silent` are the places where nothing fired in calibration, see `silent_places`; `place` is the step's in the spec.
     """
 
     step: QuantizeStep
     scales: TrainingScales
     left: dict[str, str]
     silent: tuple[str, ...]
+    place: str
+
+    def require_levels(self, learned: Collection[PointKey]) -> int:
+        """How many upper ends of ranges `pact` learned, or is to learn.
+
+        Raises:
+            NoEffectError: None, and the step asks for it.
+        """
+        count = sum(port != "weight" for _, port, _ in learned) if self.step.pact else 0
+        if self.step.pact and not count:
+            raise NoEffectError(
+                "`pact` has nothing to learn: no range of this network begins at zero",
+                where=f"{self.place}.pact",
+                value=f"{len(self.scales.trained())} ranges",
+                expected="an activation behind a ReLU that fires",
+                remedy="leave `pact` out, or write `learned: true` in its place",
+            )
+        return count
 
     def plan(self, bench: Workbench, model: Model, outcome: Outcome, path: Path) -> QuantPlan:
         """The plan that the trained network is deployed with: what was trained for, and the rest calibrated now.
@@ -57,7 +78,7 @@ def begin(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput) 
     """The quantization that a training step asks for; None where it asks for none.
 
     Raises:
-        NoEffectError: Nothing in the network can be quantized.
+        NoEffectError: Nothing in the network can be quantized, or `pact` has nothing to learn.
         SpecError: A selector picks nothing.
     """
     inner = next((one for one in step.during if isinstance(one, QuantizeStep)), None)
@@ -91,7 +112,9 @@ def begin(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput) 
         pact=inner.pact,
         ranges={key: ranges[name] for name, keys in named.items() for key in keys},
     )
-    return QuantizedTraining(inner, scales, left, silent_places(graph.graph, ranges))
+    begun = QuantizedTraining(inner, scales, left, silent_places(graph.graph, ranges), place)
+    begun.require_levels([key_of(point) for point in scales.points if learns_level(point.tensor)])
+    return begun
 
 
 def _keys(graph: Any, left: dict[str, str]) -> dict[str, list[PointKey]]:

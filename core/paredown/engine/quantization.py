@@ -40,7 +40,7 @@ class Corrections:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, left: Collection[str]) -> State:
-        """The arrays to deploy: a layer that is left in float has no error to correct, and keeps its own."""
+        """The arrays to deploy: a layer that is left in float has no error to correct, and keeps its own, rescaled."""
         kept = {name: values for name, values in self.changed.items() if name.rpartition(".")[0] not in left}
         return {**self.rescaled, **kept}
 
@@ -127,8 +127,8 @@ def images_of(bench: Workbench, step: QuantizeStep) -> Iterator[FloatArray]:
 
 
 def require_points(plan: QuantPlan, place: str) -> None:
-    """Refuses a plan that quantizes nothing."""
-    if plan.points or plan.mode == "fp16":
+    """Refuses a plan that quantizes no layer."""
+    if not plan.leaves_all_in_float:
         return
     raise NoEffectError(
         "nothing in this network can be quantized",

@@ -241,7 +241,7 @@ def _quantized(bench: Workbench, journal: Journal) -> Quantized | QuantizedByRun
             return QuantizedByRuntime(step)
         found = plan.quantization if isinstance(plan, DistillPlan) else plan
         if isinstance(found, QuantPlan):
-            if not found.points and found.mode != "fp16":
+            if found.leaves_all_in_float:
                 return None  # every layer had to stay in float: that is the candidate fp32
             corrected = files.read_state(journal.directory / record.corrected) if record.corrected else {}
             return Quantized(found, corrected)

@@ -87,6 +87,8 @@ def _train(bench: Workbench, step: FinetuneStep | DistillStep, given: StepInput)
         plan = plan.model_copy(update={"quantization": deployed})
         evidence |= _simulated(bench, outcome.model, deployed)
         evidence |= {"silent": list(quantized.silent)} if quantized.silent else {}
+        levels = quantized.require_levels(outcome.learned)
+        evidence |= {"learned_levels": levels} if quantized.step.pact else {}
     return StepOutput(outcome.model, plan, evidence)
 
 

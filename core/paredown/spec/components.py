@@ -142,7 +142,8 @@ class Equalization(ComponentConfig):
 class AdaRound(ComponentConfig):
     """Learns for each weight whether it is rounded up or down, layer by layer (Nagel et al., 2020, AdaRound).
 
-    It learns from `positions` of each layer's output, drawn from the first `samples` calibration images.
+    It learns from `positions` of each layer's output, drawn from the first `samples` calibration images, as far as
+    there are so many.
     `regularization` is the strength of the term that drives each weight to one side.
     """
 

@@ -220,7 +220,8 @@ class QuantizeStep(Frozen):
     `static` calibrates activations on the canonical graph; `dynamic` takes their ranges at run time; `weight_only`
     leaves them in float; `fp16` makes both 16-bit floats. `qat` stands in the `during` of a training step, which then
     trains with fake quantization: `learned` makes scales parameters (LSQ), `pact` the upper ends of ranges;
-    `freeze_bn` is the epoch from which BatchNorm keeps its statistics (after two thirds where it is not given).
+    `freeze_bn` is the epoch from which BatchNorm keeps its statistics, and ranges that are not learned stay (after two
+    thirds where it is not given).
 
     `protect` names layers that stay in float. `corrections` reduce the error of quantizing after training, in their
     order. `analysis` measures the signal-to-noise ratio layer by layer; `keep_best_effort` leaves the worst layers in

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
+from paredown.spec.models import QuantizeStep
+
 PRESETS: dict[str, dict[str, Any]] = {
     # PaddleSlim's QAT: `channel_wise_abs_max` weights and `moving_average_abs_max` activations (rate 0.9), on
     # convolutions and Linear layers. Its average starts from 1 and is divided by the sum of its weights; ours starts
@@ -29,6 +33,31 @@ def with_presets(data: Any) -> Any:
     if not isinstance(data, dict) or not isinstance(data.get("steps"), list):
         return data
     return {**data, "steps": [_step(step) for step in data["steps"]]}
+
+
+def beside_presets(model: BaseModel, data: dict[str, Any]) -> dict[str, Any]:
+    """The dump of a model whose quantization steps hold of what their presets say only what was given in Python.
+
+    Anything else in them is a default that nobody asked for, and would win over the preset.
+    """
+    for name in type(model).model_fields:
+        value, dumped = getattr(model, name), data.get(name)
+        parts = zip(value, dumped, strict=False) if isinstance(value, tuple) and isinstance(dumped, list) else ()
+        for part, its_own in ((value, dumped), *parts):
+            if isinstance(part, BaseModel) and isinstance(its_own, dict):
+                beside_presets(part, its_own)
+    if isinstance(model, QuantizeStep) and model.preset is not None:
+        _keep_given(model, data, PRESETS[model.preset])
+    return data
+
+
+def _keep_given(model: BaseModel, data: dict[str, Any], preset: Mapping[str, Any]) -> None:
+    for name, value in preset.items():
+        own = getattr(model, name, None)
+        if name != "kind" and name not in model.model_fields_set:
+            data.pop(name, None)
+        elif isinstance(own, BaseModel) and isinstance(value, dict):
+            _keep_given(own, data[name], value)
 
 
 def _step(step: Any) -> Any:

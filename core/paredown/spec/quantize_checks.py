@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paredown.errors import Problem
+from paredown.spec.components import AdaRound
 from paredown.spec.document import DataPath, Document
-from paredown.spec.models import DistillStep, FinetuneStep, QuantizeStep, QuantizeWeights
+from paredown.spec.models import Calibration, DistillStep, FinetuneStep, QuantizeStep, QuantizeWeights
 from paredown.spec.nearest import listed
 from paredown.spec.schema import get_part
 from paredown.spec.selector_checks import check_selectors
 
 OF_TRAINING = ("learned", "pact", "freeze_bn")
 FIXED_AFTER_TRAINING = ("corrections", "analysis", "keep_best_effort")
+WITHOUT_IMAGES = ("equalization",)
+"""Corrections that look at weights alone."""
 OBSERVERS_OF_TRAINING = ("minmax", "moving_average")
 CORRECTED_MODES = {
     "equalization": ("static", "dynamic", "weight_only"),
@@ -90,11 +93,13 @@ def _observed(step: QuantizeStep, path: DataPath, document: Document) -> Iterato
             expected="another observer with 16 bits, or 8 or 4 bits",
             remedy="write `observer: {kind: histogram}`",
         )
-    seen = step.mode in ("static", "qat") or step.corrections or step.analysis or step.keep_best_effort
-    if "calibration" in step.model_fields_set and not seen:
+    corrected = any(correction.kind not in WITHOUT_IMAGES for correction in step.corrections)
+    seen = step.mode in ("static", "qat") or corrected or step.analysis or step.keep_best_effort
+    # By value: the spec of a run is read again from what the first reading filled in.
+    if step.calibration != Calibration() and not seen:
         yield document.problem(
             (*path, "calibration"),
-            f"`calibration` does not go with `mode: {step.mode}`: nothing looks at images",
+            f"`calibration` does nothing with `mode: {step.mode}` here: nothing looks at images",
             value=get_part(document.data, (*path, "calibration")),
             expected="no `calibration`",
             remedy="remove `calibration`",
@@ -166,6 +171,14 @@ def _of_training(
             expected="one of the two",
             remedy="remove `pact`, or `learned`",
         )
+    if step.pact and not step.learned and step.activations is not None and step.activations.symmetric:
+        yield document.problem(
+            (*path, "pact"),
+            "`pact` learns the upper end of ranges that begin at zero, and symmetric ones do not",
+            value=True,
+            expected="`activations.symmetric: false` beside `pact`",
+            remedy="write `activations: {symmetric: false}`, or `learned: true` in place of `pact`",
+        )
     if training is not None and step.freeze_bn is not None and step.freeze_bn > training.train.epochs:
         yield document.problem(
             (*path, "freeze_bn"),
@@ -234,6 +247,14 @@ def _corrections(step: QuantizeStep, path: DataPath, document: Document) -> Iter
                 value=get_part(document.data, (*path, "weights")),
                 expected="`bits: 8`, `4` or `2`",
                 remedy="choose such weights, or remove the correction",
+            )
+        if isinstance(correction, AdaRound) and correction.samples > step.calibration.samples:
+            yield document.problem(
+                (*place, "samples"),
+                "`adaround` looks at calibration images, and there are not so many",
+                value=correction.samples,
+                expected=f"at most {step.calibration.samples}, the `calibration.samples` of this step",
+                remedy="lower it, or raise `calibration.samples`",
             )
     kinds = [correction.kind for correction in step.corrections]
     for index, kind in enumerate(kinds):

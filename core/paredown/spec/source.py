@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from paredown.errors import SpecError
 from paredown.spec.document import MAX_DEPTH, DataPath, Document, format_path
 from paredown.spec.json_reader import read_json
+from paredown.spec.presets import beside_presets
 from paredown.spec.yaml_reader import read_yaml
 
 MAX_BYTES = 256 * 1024
@@ -99,7 +100,7 @@ def _plain(value: Any, path: DataPath) -> Any:
     if len(path) > MAX_DEPTH:
         raise _not_plain(path[:4], "too many levels of nesting", value, "does it hold itself?")
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", serialize_as_any=True)
+        return beside_presets(value, value.model_dump(mode="json", serialize_as_any=True))
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):

@@ -41,9 +41,11 @@ def learn_rounding(run: CorrectionRun, options: AdaRound) -> Corrected:
         options: Iterations, images, positions, learning rate.
 
     Returns:
-        Weights that lie on the grid of their scales, float32, and those scales. Evidence: `error`, the mean squared
-        error of each learned layer's outputs on held-out samples by that of rounding to nearest; `nearest`, the layers
-        where learning was not better; `left`, those it is not for and those where it diverged, with the reason.
+        Weights that lie on the grid of their scales, float32, and those scales. Evidence: `images`, how many there
+        were; `positions`, how many of each layer's output were drawn from them in all, fewer than asked for where it
+        has fewer; `error`, the mean squared error of each learned layer's outputs on held-out samples by that of
+        rounding to nearest; `nearest`, the layers where learning was not better; `left`, those it is not for and those
+        where it diverged, with the reason.
 
     Raises:
         DataError: There are no images, or the network's values are not finite.
@@ -62,11 +64,13 @@ def learn_rounding(run: CorrectionRun, options: AdaRound) -> Corrected:
     def images() -> Iterator[FloatArray]:
         return some_images(run.images, options.samples)
 
-    per_image = -(-options.positions // options.samples)
+    count = sum(len(batch) for batch in images())
+    per_image = -(-options.positions // max(count, 1))
     targets = Targets(run.target, layers, images(), per_image, run.seed)
     arrays: dict[str, Array] = {}
     weights: dict[str, QuantizedTensor] = {}
     error: dict[str, float] = {}
+    looked_at: dict[str, int] = {}
     for index, (layer, calls) in enumerate(layers.items()):
         simulation = Simulation(run.target, plan, {**run.changed, **arrays})
         simulation.copy_network()
@@ -74,13 +78,15 @@ def learn_rounding(run: CorrectionRun, options: AdaRound) -> Corrected:
         samples = _samples(
             run.graph, calls, weight, targets.inputs(simulation, calls, weight.shape[2:], images()), targets.of(calls)
         )
+        looked_at[layer] = samples.inputs.shape[1]
         found, gain = _better(weight, tensor, samples, options, np.random.default_rng([run.seed, index]))
         if found is None:
             left[layer] = DIVERGED
         elif gain < 1:
             arrays[calls[0].weight], weights[layer], error[layer] = found, tensor, gain
     kept = [layer for layer in layers if layer not in weights and layer not in left]
-    return Corrected(arrays, weights, {"error": error, "nearest": kept, "left": left})
+    evidence = {"images": count, "positions": looked_at, "error": error, "nearest": kept, "left": left}
+    return Corrected(arrays, weights, evidence)
 
 
 def _refusal(call: Call, tensor: QuantizedTensor) -> str | None:
