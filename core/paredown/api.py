@@ -165,7 +165,7 @@ def compress(
             or several by name, the first for the bounds. It stands for the metrics of the spec's task. With `loss` and
             `metric`, labels may be numbers of any shape, the batch axis first.
         out: Where plans, weights and ONNX files are written; `paredown-out/NAME` by default. Started over.
-        trust: Modules and packages whose functions built the networks of finished runs that teach (`artifact`).
+        trust: Functions, modules and packages that built the networks of finished runs that teach (`artifact`).
 
     Raises:
         ParedownError: With the place, the value, what was expected and the remedy.

@@ -56,7 +56,10 @@ def object_labels(
     reach = np.full(kept.shape, f"a box that reaches out of {size[1]} x {size[0]} pixels")
     clip = config.outside == "clip"
     notes += settle(list(_named(beyond, boxes, reach)), total, path, skip=clip, option="outside: clip")
-    kept &= np.all(inside[..., 2:] > inside[..., :2], axis=2)
+    outside = kept & ~np.all(inside[..., 2:] > inside[..., :2], axis=2)
+    away = np.full(kept.shape, f"a box outside of {size[1]} x {size[0]} pixels")
+    notes += settle(list(_named(outside & ~beyond, boxes, away)), total, path, skip=clip, option="outside: clip")
+    kept &= ~outside
     rows = [
         Objects(
             inside[row][keep].astype(np.float32),

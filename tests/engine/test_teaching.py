@@ -292,6 +292,14 @@ def test_every_call_of_a_shared_layer_is_a_tap():
         require_layers([loss], Networks(TWICE, {"head": (8, 4, 4)}), "steps[0]")
 
 
+def test_flows_do_not_go_across_the_calls_of_a_shared_layer():
+    (loss,) = load_losses({"kind": "fsp", "taps": [{"student": "stem"}, {"student": "head"}]})
+    networks = Networks({"stem": (8, 8, 8), **TWICE}, {"stem": (8, 8, 8), **TWICE})
+    with pytest.raises(ModelError, match="called 2 times") as caught:
+        require_layers([loss], networks, "steps[0]")
+    assert caught.value.problems[0].where == "steps[0].losses[0].taps[1]"
+
+
 def test_a_call_is_no_layer_of_its_own():
     (loss,) = load_losses({"kind": "feature_l2", "taps": [{"student": "head:1"}]})
     with pytest.raises(ModelError, match="no layer or block of this name"):

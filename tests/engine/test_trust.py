@@ -311,6 +311,7 @@ def test_all_modules_of_a_package_that_trains_for_another_backend_are_hashed(pla
         file.write_text(NETWORKS)
     trust = trusting([package.name], place.directory)
     spec = spec_of(toy=f"{package.name}.deep.nets:array")
+    (package / ".#nets.py").symlink_to("an-editor's-lock")
     before = code_of_others(spec, ["toy"], trust)
     (package / "shared.py").write_text("WIDTH = 3")
     assert code_of_others(spec, ["toy"], trust) != before

@@ -102,6 +102,15 @@ def test_boxes_outside_of_the_image_are_refused_or_cut(tmp_path: Path) -> None:
     assert labels["classes"][0].tolist() == [0, 1, -1]
 
 
+def test_a_box_beside_the_image_is_refused_or_left_out_however_near(tmp_path: Path) -> None:
+    given = boxed([[6, 0, 6.9, 4], [0, 0, 2, 4], [1, 1, 3, 3]])
+    with pytest.raises(DataError, match=r"object 0 of image 0 has a box outside of 6 x 4 pixels: 6, 0, 6\.9, 4"):
+        load(tmp_path, given)
+    found = load(tmp_path, given, outside="clip")
+    assert found.test[1]["classes"][0].tolist()[-1] == -1
+    assert any("a box outside of" in note for note in found.notes)
+
+
 def test_labels_beside_objects_are_refused_by_name(tmp_path: Path) -> None:
     given = arrays()
     for split in SPLITS:

@@ -88,5 +88,5 @@ def _sources(module: str, trust: Trust) -> Iterator[tuple[str, Path]]:
     yield origin.relative_to(root).as_posix(), origin
     for path in origin.parents[inner - 1].rglob("*.py") if inner else ():
         name = path.relative_to(root)
-        if not _INSTALLED.intersection(name.parts):
+        if path.is_file() and not _INSTALLED.intersection(name.parts):
             yield name.as_posix(), path

@@ -32,18 +32,25 @@ def explain_saturation(
             f"`{runtime}` quantizes by itself and does not keep `deploy.target: {target}`: on processors without VNNI"
             " sums of its integers may be cut off at 16 bits; deploy to onnxruntime where the file is for such",
         )
-    if quantized is None or features is None or set(features) & set(VNNI) or not _fills_integers(quantized.plan):
+    if quantized is None or features is None or set(features) & set(VNNI):
+        return ()
+    full = _fills_integers(quantized.plan)
+    if full is None:
         return ()
     return (
-        f"8-bit weights reach from -127 to 127 (`deploy.target: {target}`), and this processor has no VNNI: where its"
-        " kernels cut sums off at 16 bits, the accuracy of the int8 file here is not that of its target; evaluate the"
-        " file on a processor of the target, or set `deploy.target: portable`",
+        f"8-bit weights reach from {full[0]} to {full[1]} (`deploy.target: {target}`), and this processor has no VNNI:"
+        " where its kernels cut sums off at 16 bits, the accuracy of the int8 file here is not that of its target;"
+        " evaluate the file on a processor of the target, or set `deploy.target: portable`",
     )
 
 
-def _fills_integers(plan: QuantPlan) -> bool:
-    """Whether 8-bit weights that are multiplied as integers take more than the range that is safe everywhere."""
-    return plan.mode in ("static", "qat", "dynamic") and any(
-        point.port == "weight" and point.tensor.bits == 8 and point.tensor.qmax - point.tensor.qmin >= SAFE_LEVELS
+def _fills_integers(plan: QuantPlan) -> tuple[int, int] | None:
+    """The range of 8-bit weights that are multiplied as integers and take more than is safe everywhere, or None."""
+    if plan.mode not in ("static", "qat", "dynamic"):
+        return None
+    ranges = (
+        (point.tensor.qmin, point.tensor.qmax)
         for point in plan.points
+        if point.port == "weight" and point.tensor.bits == 8
     )
+    return next((one for one in ranges if one[1] - one[0] >= SAFE_LEVELS), None)

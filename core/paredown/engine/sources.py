@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from paredown.algorithms.detection.default_boxes import has_default_boxes
 from paredown.algorithms.outputs import first, shapes
 from paredown.contracts import BackendInfo, ModelSource, Outputs
 from paredown.engine.code import builder_source
@@ -96,12 +97,13 @@ def _require_readable(bench: Workbench, found: Outputs) -> None:
     """Lets a task that reads neither classes nor pixels read the outputs: it says what is wrong with them."""
     bench.task.agreement(found, found)
     reads = bench.manager.registry.components["task", bench.spec.task.kind].outputs
-    logits, classes = first(found), bench.source.num_classes
-    if reads in ("boxes", "masks") and logits.shape[1] < classes:
+    # Beside default boxes the first column is that of the background.
+    held, classes = first(found).shape[1] - has_default_boxes(found), bench.source.num_classes
+    if reads in ("boxes", "masks") and held < classes:
         raise ModelError(
             "the network has fewer classes than the spec says",
             where="model.num_classes",
-            value=f"{logits.shape[1]}, from `{bench.source.name}`",
+            value=f"{held}, from `{bench.source.name}`",
             expected=str(classes),
-            remedy=f"write `num_classes: {logits.shape[1]}`, or let the code build {classes}",
+            remedy=f"write `num_classes: {held}`, or let the code build {classes}",
         )

@@ -1,4 +1,4 @@
-"""Reading another framework's file of weights, in a process of its own: two frameworks never share one.
+"""Reading a framework's own file of weights, in a process that it may crash, and where two frameworks never meet.
 
 The arrays come back as safetensors in a file.
 """

@@ -248,7 +248,8 @@ def _corrections(step: QuantizeStep, path: DataPath, document: Document) -> Iter
                 expected="`bits: 8`, `4` or `2`",
                 remedy="choose such weights, or remove the correction",
             )
-        if isinstance(correction, AdaRound) and correction.samples > step.calibration.samples:
+        default = AdaRound.model_fields["samples"].default  # as far as there are so many; what was asked for is kept
+        if isinstance(correction, AdaRound) and default != correction.samples > step.calibration.samples:
             yield document.problem(
                 (*place, "samples"),
                 "`adaround` looks at calibration images, and there are not so many",

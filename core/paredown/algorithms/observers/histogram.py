@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 ALL_COUNTED = 1024
 """Up to so many values, an image's tensor is counted whole."""
-RUN, PERIOD = 16, 163
+RUN, PERIODS = 16, (163, 167)
 """Of more, the values of all images stand in one row, of which the first 16 of every 163 are counted: runs, since
-memory is read in lines of 16, and a prime, of which no tensor's size is a multiple, so the next image has others."""
+memory is read in lines of 16, and a prime, so that the next image has others counted; of 167 where 163 divides the
+size of an image's tensor."""
 BLOCK = 1 << 15
 """Values that are counted at once: they and their indices stay in the processor's cache."""
 SMALLEST_EXPONENT = -126
@@ -57,7 +58,8 @@ class StreamingHistogram:
         self._widen(max(-low, high))
         counted = values.reshape(-1)
         if values[0].size > ALL_COUNTED:
-            counted, self._passed = _a_part(counted, self._passed % PERIOD), self._passed + values.size
+            period = next((one for one in PERIODS if values[0].size % one), PERIODS[0])
+            counted, self._passed = _a_part(counted, self._passed % period, period), self._passed + values.size
         for start in range(0, counted.size, BLOCK):
             self._count(counted[start : start + BLOCK], signed=low < 0)
 
@@ -121,9 +123,9 @@ class StreamingHistogram:
             self.counts, self._exponent = counts, needed
 
 
-def _a_part(values: FloatArray, begun: int) -> FloatArray:
-    """The first `RUN` of every `PERIOD` values, of a row of which so many of the first period have passed already."""
-    head, rest = values[: (PERIOD - begun) % PERIOD], values[(PERIOD - begun) % PERIOD :]
-    whole = rest[: rest.size - rest.size % PERIOD]
-    runs = whole.reshape(-1, PERIOD)[:, :RUN].reshape(-1)
+def _a_part(values: FloatArray, begun: int, period: int) -> FloatArray:
+    """The first `RUN` of every `period` values, of a row of which so many of the first period have passed already."""
+    head, rest = values[: (period - begun) % period], values[(period - begun) % period :]
+    whole = rest[: rest.size - rest.size % period]
+    runs = whole.reshape(-1, period)[:, :RUN].reshape(-1)
     return np.concatenate([head[: max(0, RUN - begun)], runs, rest[whole.size :][:RUN]])

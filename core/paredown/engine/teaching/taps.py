@@ -59,7 +59,11 @@ def require_layers(losses: Sequence[ComponentConfig], networks: Networks, place:
         problem
         for index, taps in tapped(losses)
         for position, pair in enumerate(taps)
-        for problem in _problems(pair, networks, f"{place}.losses[{index}].taps[{position}]")
+        for where in [f"{place}.losses[{index}].taps[{position}]"]
+        for problem in (
+            *_problems(pair, networks, where),
+            *_shared_under_flows(losses[index], pair, networks, where),
+        )
     ]
     if problems:
         raise ModelError.of([problem for error in problems for problem in error.problems])
@@ -74,6 +78,19 @@ def planned_taps(loss: ComponentConfig, networks: Networks) -> tuple[PlannedTap,
         for pair in taps
         for calls in zip(*_calls(pair, networks), strict=True)
     )
+
+
+def _shared_under_flows(loss: ComponentConfig, pair: TapPair, networks: Networks, where: str) -> Iterator[ModelError]:
+    """Layers that are called more than once, under flows: these go from a tap to the next, and not across calls."""
+    calls = len(calls_of(pair.student, networks.student))
+    if loss.kind == "fsp" and calls > 1:
+        yield ModelError(
+            f"`{loss.kind}` compares flows from one layer to the next, and this one is called {calls} times",
+            where=where,
+            value=pair.student,
+            expected="layers that are called once",
+            remedy="tap other layers, or choose a loss that compares call by call (`attention`, `feature_l2`)",
+        )
 
 
 def _calls(pair: TapPair, networks: Networks) -> tuple[tuple[str, ...], tuple[str, ...]]:
